@@ -1,0 +1,1 @@
+"""Wire to samples: transports, framing, device decoders, timeline and the virtual patch."""
