@@ -1,0 +1,1 @@
+"""The virtual patch: a wearable ECG device in software, deterministic by seed."""
