@@ -1,0 +1,1 @@
+"""Bundle to arrays: manifests, verification, the encoder protocol and its runtimes."""

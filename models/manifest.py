@@ -1,0 +1,277 @@
+"""What a bundle says of itself: the schema of `manifest.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import prod
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from models.errors import BundleError
+
+__all__ = [
+    "MANIFEST_NAME",
+    "SCHEMA_VERSION",
+    "BundleFile",
+    "Conditioning",
+    "Figure",
+    "Golden",
+    "Input",
+    "Manifest",
+    "Normalisation",
+    "Output",
+    "Runtime",
+    "State",
+    "Training",
+    "decode_manifest",
+    "encode_manifest",
+]
+
+MANIFEST_NAME = "manifest.json"
+SCHEMA_VERSION = 1
+_STATE_LIMIT = 16 * 1024 * 1024
+
+Text = Annotated[str, Meta(min_length=1, max_length=4000)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Positive = Annotated[float, Meta(gt=0, le=1e9)]
+NonNegative = Annotated[float, Meta(ge=0, le=1e9)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Leads = Annotated[int, Meta(ge=1, le=64)]
+
+
+class Conditioning(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Filters that the signal must have passed, causally, before it reaches the encoder.
+
+    Cut-offs in Hz. `notch`: mains notches that may be on without harm, in Hz.
+    """
+
+    high_pass_hz: Positive
+    high_pass: Text
+    low_pass_hz: Positive
+    low_pass: Text
+    notch_hz: tuple[Positive, ...] = ()
+
+
+class Input(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one step takes: float32 (leads, hop_samples) at `rate_hz`, in microvolts."""
+
+    rate_hz: Positive
+    hop_samples: Count
+    leads_min: Leads = 1
+    leads_max: Leads = 1
+    unit: Literal["uV"] = "uV"
+    conditioning: Conditioning
+
+
+class Normalisation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Amplitude normalisation, a lead at a time, inside the encoder's step.
+
+    Each hop updates a running mean of |x| with time constant `tau_s`, which starts as
+    `prior_uv` with the weight of `prior_s` seconds. The samples are divided by it (never by
+    less than `floor_uv`), ramping linearly over the hop, and clipped to +-`clip`.
+    """
+
+    kind: Literal["running-mean-abs"]
+    tau_s: Positive
+    prior_uv: Positive
+    prior_s: Positive
+    floor_uv: Positive
+    clip: Positive
+
+
+class Output(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One named output of a step, float32.
+
+    kind "rhythm": probabilities (labels), of the rhythm up to the end of the hop, sum 1.
+    kind "ventricular": probabilities (labels) that the hop is VT or VF; they and an
+        implicit `rest` label sum to 1.
+    kind "beats": probabilities (frames_per_hop, labels), each row sums to 1: the AAMI class
+        of a beat, given that an R peak lies `delay_ms` before the frame.
+    kind "embedding": a vector (width) without labels.
+
+    Frame i of a hop covers [i, i + 1) / frame_rate_hz seconds from the start of that hop.
+    """
+
+    name: Name
+    kind: Literal["rhythm", "ventricular", "beats", "embedding"]
+    labels: tuple[Name, ...] = ()
+    rest: Name | None = None
+    shape: tuple[Count, ...]
+    frame_rate_hz: Positive
+    delay_ms: NonNegative = 0.0
+
+    def frame_of(self, peak_s: float) -> int:
+        """The frame, counted from the start of the stream, that speaks of a peak at `peak_s`.
+
+        peak_s: seconds since the encoder's first sample after `reset`. The frame is in hop
+        `frame // frames_per_hop`, and known when that hop has been pushed.
+        """
+        return int((peak_s + self.delay_ms / 1000) * self.frame_rate_hz)
+
+
+class State(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One carried tensor: `name_out` of a step is `name_in` of the next.
+
+    shape: without the leading batch axis, which is the number of leads.
+    initial: value of every element after `reset` (the zero point, where quantised).
+    """
+
+    name_in: Name
+    name_out: Name
+    shape: tuple[Count, ...]
+    dtype: Literal["uint8", "int8", "float32"]
+    initial: float = 0.0
+
+
+class BundleFile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One file of the bundle, next to the manifest. size in bytes."""
+
+    name: Name
+    role: Literal["model", "golden", "card"]
+    size: Annotated[int, Meta(ge=1, le=64 * 1024 * 1024)]
+    sha256: Sha256
+
+
+class Golden(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Self-test: the answers to a fixed input, and by how much they may differ.
+
+    tolerance: greatest absolute difference of any output element.
+    """
+
+    file: Name
+    tolerance: NonNegative
+
+
+class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the weights came to be. split: which recordings were used for what."""
+
+    data: tuple[Text, ...]
+    split: Text
+    command: Text
+    seed: int
+    wall_s: NonNegative
+    machine: Text
+
+
+class Figure(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One measured number. split: the data, and that it was not used in training."""
+
+    name: Text
+    value: float
+    unit: str = ""
+    precision: Literal["float32", "int8"]
+    split: Text
+    command: Text
+
+
+class Runtime(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What runs the model. `input`, `weights`: names of the graph's input tensors."""
+
+    name: Name
+    opset: Count
+    formats: tuple[Name, ...]
+    input: Name
+    weights: Name | None = None
+    parameters: Count
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A bundle's account of itself.
+
+    limits: what it cannot do, or was not tried on. figures: measured, by the command they name.
+    """
+
+    schema: Literal[1]
+    name: Name
+    version: Name
+    licence: Text
+    description: Text
+    input: Input
+    normalisation: Normalisation
+    outputs: tuple[Output, ...]
+    states: tuple[State, ...]
+    files: tuple[BundleFile, ...]
+    runtime: Runtime
+    golden: Golden
+    training: Training
+    limits: tuple[Text, ...] = ()
+    figures: tuple[Figure, ...] = ()
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds of signal in one step."""
+        return self.input.hop_samples / self.input.rate_hz
+
+    def output(self, kind: str) -> Output | None:
+        """The output of this kind, None where the bundle has no such head."""
+        return next((o for o in self.outputs if o.kind == kind), None)
+
+    def file(self, role: str) -> BundleFile:
+        """The file with this role; BundleError where there is none."""
+        for entry in self.files:
+            if entry.role == role:
+                return entry
+        raise BundleError(
+            f"{MANIFEST_NAME} of bundle {self.name!r}: `files` has no file with role {role!r};"
+            " export the bundle again"
+        )
+
+
+def decode_manifest(data: bytes, where: str = MANIFEST_NAME) -> Manifest:
+    """Parse and check a manifest; `where` names the file in errors."""
+    try:
+        manifest = msgspec.json.decode(data, type=Manifest)
+    except msgspec.ValidationError as error:
+        raise BundleError(f"{where}: {error}; correct the field or export again") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BundleError(f"{where} is not valid JSON: {error}; fetch the bundle again") from None
+    for complaint in _complaints(manifest):
+        raise BundleError(f"{where}: {complaint}; correct the field or export again")
+    return manifest
+
+
+def _complaints(manifest: Manifest) -> Iterator[str]:
+    """What the types alone cannot say: parts that contradict each other."""
+    if manifest.input.leads_min > manifest.input.leads_max:
+        yield "`$.input.leads_min` is above `leads_max`"
+    if not any(entry.role == "model" for entry in manifest.files):
+        yield "`$.files` has no file with role 'model'"
+    yield from _repeats("$.files", [entry.name for entry in manifest.files])
+    yield from _repeats("$.outputs", [output.name for output in manifest.outputs])
+    yield from _repeats("$.outputs[...].kind", [output.kind for output in manifest.outputs])
+    yield from _repeats("$.states", [s.name_in for s in manifest.states])
+    if manifest.golden.file not in [entry.name for entry in manifest.files]:
+        yield f"`$.golden.file` {manifest.golden.file!r} is not in `$.files`"
+    for output in manifest.outputs:
+        yield from _output_complaints(output, manifest.hop_s)
+    if sum(prod(state.shape) for state in manifest.states) > _STATE_LIMIT:
+        yield f"`$.states` hold more than {_STATE_LIMIT} elements"
+
+
+def _repeats(field: str, names: Sequence[str]) -> Iterator[str]:
+    if len(set(names)) != len(names):
+        yield f"`{field}` has the same name twice"
+
+
+def _output_complaints(output: Output, hop_s: float) -> Iterator[str]:
+    expected: dict[str, tuple[int, ...]] = {
+        "rhythm": (len(output.labels),),
+        "ventricular": (len(output.labels),),
+        "beats": (round(output.frame_rate_hz * hop_s), len(output.labels)),
+        "embedding": output.shape[:1],
+    }
+    if output.shape != expected[output.kind]:
+        yield (
+            f"`$.outputs` {output.name!r} has shape {list(output.shape)}, its labels and"
+            f" frame rate make {list(expected[output.kind])}"
+        )
+    if bool(output.labels) == (output.kind == "embedding"):
+        yield f"`$.outputs` {output.name!r}: an embedding has no labels, everything else has some"
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """The manifest as indented JSON with a final newline."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"

@@ -1,0 +1,36 @@
+"""What is set aside stays aside."""
+
+from __future__ import annotations
+
+from models.bundle import load_bundle
+from models.training import splits
+
+
+def test_halves_do_not_overlap() -> None:
+    assert not set(splits.MITDB_TRAIN) & set(splits.MITDB_DS2)
+    assert not set(splits.VFDB_TRAIN) & set(splits.VFDB_TEST)
+    assert len(splits.MITDB_DS1) == len(splits.MITDB_DS2) == 22
+    assert len(splits.VFDB_TRAIN) + len(splits.VFDB_TEST) == 22
+
+
+def test_the_demonstration_record_and_paced_records_train_nothing() -> None:
+    assert not {"207", "102", "104", "107", "217"} & set(splits.MITDB_TRAIN)
+
+
+def test_about_15_percent_of_cinc_is_set_aside() -> None:
+    held = sum(splits.is_cinc_dev(f"A{k:05d}") for k in range(1, 8529))
+    assert 0.13 < held / 8528 < 0.17
+
+
+def test_beat_symbols_follow_ec57() -> None:
+    classes = {s: splits.BEAT_CLASSES[i] for s, i in splits.BEAT_OF_SYMBOL.items()}
+    assert {s for s, c in classes.items() if c == "V"} == {"V", "E"}
+    assert {s for s, c in classes.items() if c == "S"} == {"A", "a", "J", "S"}
+    assert classes["R"] == classes["L"] == classes["N"] == "N"
+    assert "!" not in classes  # flutter waves are no beats
+
+
+def test_the_shipped_bundle_names_what_was_set_aside() -> None:
+    split = load_bundle("tcn-s").manifest.training.split
+    assert "207" in split
+    assert all(record in split for record in splits.VFDB_TEST)
