@@ -1,0 +1,121 @@
+"""What the pipeline observes: the vocabulary between signal processing and alarms.
+
+`index` counts samples of the source since the stream began, gaps included. `time_ns` is
+stream time: nanoseconds since the stream began, `index / rate_hz`. It is monotonic,
+independent of any wall clock, and the only time on which alarms are decided.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class BeatClass(StrEnum):
+    """AAMI EC57 beat classes; UNKNOWN until an encoder has spoken."""
+
+    N = "N"
+    S = "S"
+    V = "V"
+    F = "F"
+    Q = "Q"
+    UNKNOWN = "U"
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """One QRS complex.
+
+    time_ns: stream time of the R peak. detected_ns: stream time at which it was known.
+    rr_ms: time since the preceding QRS, None after a gap or at the start.
+    confidence: of `label`, 0 to 1.
+    """
+
+    index: int
+    time_ns: int
+    detected_ns: int
+    lead: int
+    rr_ms: float | None
+    amplitude_uv: float
+    label: BeatClass = BeatClass.UNKNOWN
+    confidence: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BeatLabel:
+    """What the encoder says of the class of the beat at `time_ns`, known at `known_ns`.
+
+    Both are stream time. confidence: probability of `label`, 0 to 1.
+    """
+
+    time_ns: int
+    known_ns: int
+    label: BeatClass
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeadQuality:
+    """Signal quality of one lead over one second. score: 0 (unusable) to 1 (clean)."""
+
+    score: float
+    lead_off: bool = False
+    flat: bool = False
+    saturated: bool = False
+    noisy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Quality of all leads over the second that ends at `time_ns` (stream time).
+
+    missing: fraction of that second lost in gaps, 0 to 1.
+    """
+
+    time_ns: int
+    leads: tuple[LeadQuality, ...]
+    missing: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """What the encoder says of the rhythm up to `time_ns`: label to probability, 0 to 1.
+
+    Labels: "normal", "af", "other", "noise", and independent of these "vt" and "vf"
+    (ventricular flutter included); a bundle without such a head leaves the label out.
+    """
+
+    time_ns: int
+    probability: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """The link delivers nothing: no sample for `silent_ns`; stream time goes on meanwhile."""
+
+    time_ns: int
+    silent_ns: int
+    reason: str = ""
+
+
+Observation = Beat | BeatLabel | Quality | Rhythm | Silence
+
+
+def shifted(observation: Observation, index: int, time_ns: int) -> Observation:
+    """The observation on an axis that begins `index` samples and `time_ns` earlier."""
+    match observation:
+        case Beat():
+            return replace(
+                observation,
+                index=observation.index + index,
+                time_ns=observation.time_ns + time_ns,
+                detected_ns=observation.detected_ns + time_ns,
+            )
+        case BeatLabel():
+            return replace(
+                observation,
+                time_ns=observation.time_ns + time_ns,
+                known_ns=observation.known_ns + time_ns,
+            )
+        case _:
+            return replace(observation, time_ns=observation.time_ns + time_ns)

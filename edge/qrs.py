@@ -1,0 +1,157 @@
+"""QRS detection on a conditioned stream: causal, adaptive, one beat at a time.
+
+Each lead has a detector of its own; the beats come from the lead of best quality. The rules
+are in `edge.kernels.qrs`, their figures in `edge.qrs_settings`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.events import Beat
+from edge.kernels.qrs import detect
+from edge.kernels.qrs_state import EARLY, STATE
+from edge.qrs_settings import QrsSettings, band_pass, packed
+from edge.samples import as_samples, check_stream
+
+NS_PER_S = 1_000_000_000
+LEAD_SWITCH_MARGIN = 0.2  # by which another lead must be better: no switching to and fro
+
+
+class QrsDetector:
+    """Finds beats in one stream, chunk by chunk; any chunking gives the same beats.
+
+    rate_hz: 100 to 1000. delay_s: of the conditioner before it, taken off the times given.
+    """
+
+    def __init__(
+        self,
+        rate_hz: float,
+        leads: int,
+        *,
+        delay_s: float = 0.0,
+        settings: QrsSettings | None = None,
+    ) -> None:
+        check_stream(rate_hz, leads)
+        settings = settings or QrsSettings()
+        self._rate_hz = rate_hz
+        self._leads = leads
+        self._delay = round(delay_s * rate_hz)
+        self._sections = band_pass(settings, rate_hz)
+        self._config = packed(settings, rate_hz)
+        history = 1 << int(np.ceil(np.log2(rate_hz)))
+        width = int(self._config["width"][0])
+        self._states = np.zeros(leads, STATE)
+        self._filters = np.zeros((leads, self._sections.shape[0], 2))
+        self._signals = np.zeros((leads, history))
+        self._bands = np.zeros((leads, history))
+        self._sizes = np.zeros((leads, width))
+        self._last_r = np.array([0, -1])
+        self._closest = int(self._config["closest"][0])
+        self._where = np.empty((0, 3), np.int64)
+        self._height = np.empty(0)
+        self._next: int | None = None
+        self._origin = 0
+        self._last_index: int | None = None
+        self._weights: list[float] = []
+        self._muted = False
+        self._forget()
+
+    def process(
+        self,
+        start: int,
+        conditioned_uv: NDArray[np.float32],
+        weights: Sequence[float] | None = None,
+    ) -> list[Beat]:
+        """Beats that these samples settle, in order.
+
+        start: index of the first sample; must follow the last one given, else ValueError.
+        weights: (leads,) usefulness of each lead, 0 to 1, as of now; beats come from the
+            best lead, and none where all are 0. None: as before (at first, lead 0).
+        """
+        samples = as_samples(conditioned_uv, self._leads)
+        if self._next is None:
+            self._origin = start
+        elif start != self._next:
+            raise ValueError(f"samples from {start}, expected {self._next}: call gap() between")
+        self._next = start + samples.shape[0]
+        if weights is not None and weights != self._weights:
+            self._select(weights)
+        self._make_room(samples.shape[0])
+        count = detect(
+            samples,
+            self._config,
+            self._states,
+            self._sections,
+            self._filters,
+            self._signals,
+            self._bands,
+            self._sizes,
+            self._last_r,
+            self._where,
+            self._height,
+        )
+        if self._muted or not count:
+            return []
+        return [self._beat(self._where[k], float(self._height[k])) for k in range(count)]
+
+    def gap(self, start: int, length: int) -> None:
+        """`length` samples from `start` never came: time begins anew, levels are kept.
+
+        The next beat has no `rr_ms`.
+        """
+        self._forget()
+        self._next = start + length
+        self._origin = self._next
+
+    def _make_room(self, count: int) -> None:
+        """Space for all beats that `count` samples can settle: two for each least interval,
+        and those kept while learning."""
+        room = 2 * (count // self._closest) + EARLY + 4
+        if room > len(self._height):
+            self._where = np.empty((room, 3), np.int64)
+            self._height = np.empty(room)
+
+    def _forget(self) -> None:
+        """Clear what depends on the samples before; keep learned levels."""
+        for name in ("n", "slot", "sum", "fresh", "top", "top_at", "previous"):
+            self._states[name] = 0
+        self._states["candidate"]["energy"] = 0.0
+        self._states["back"]["energy"] = 0.0
+        self._states["last_at"] = -1
+        self._states["early_count"] = 0
+        for store in (self._filters, self._signals, self._bands, self._sizes):
+            store[:] = 0.0
+        self._last_r[1] = -1
+        self._last_index = None
+
+    def _select(self, weights: Sequence[float]) -> None:
+        if len(weights) != self._leads:
+            raise ValueError(f"{len(weights)} weights for {self._leads} leads")
+        best = max(range(self._leads), key=lambda lead: weights[lead])
+        if weights[best] > weights[int(self._last_r[0])] + LEAD_SWITCH_MARGIN:
+            self._last_r[0] = best
+        self._weights = list(weights)
+        self._muted = weights[int(self._last_r[0])] <= 0.0
+
+    def _beat(self, where: NDArray[np.int64], amplitude_uv: float) -> Beat:
+        lead, r_at, known_at = (int(value) for value in where)
+        index = max(self._origin + r_at - self._delay, 0)
+        rr_ms = None
+        if self._last_index is not None:
+            rr_ms = (index - self._last_index) * 1000.0 / self._rate_hz
+        self._last_index = index
+        return Beat(
+            index=index,
+            time_ns=round(index * NS_PER_S / self._rate_hz),
+            detected_ns=round((self._origin + known_at) * NS_PER_S / self._rate_hz),
+            lead=lead,
+            rr_ms=rr_ms,
+            amplitude_uv=amplitude_uv,
+        )
+
+
+__all__ = ["QrsDetector", "QrsSettings"]
