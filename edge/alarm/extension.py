@@ -1,0 +1,139 @@
+"""Alarm conditions that other packages add, beside those that the runtime knows.
+
+A package names a factory by entry point in the group `edge.rules`; it is called once a patient
+with the patient's `AlarmLimits` and returns an `ExtensionRule`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from importlib.metadata import entry_points
+from typing import Protocol
+
+from edge.alarm.episode import alarm_id
+from edge.alarm.finding import Evidence
+from edge.alarm.limits import AlarmLimits
+from edge.alarm.machine import AlarmMachine
+from edge.alert import AlarmKind, AlarmType, Alert, Phase, Priority
+from edge.errors import ConfigError
+from edge.events import Beat, BeatLabel, Observation
+
+__all__ = ["GROUP", "ExtendedAlarms", "ExtensionRule", "installed_rules"]
+
+GROUP = "edge.rules"
+KIND = re.compile(r"[a-z][a-z0-9_]{0,31}")
+TECHNICAL = frozenset({AlarmKind.LEAD_OFF, AlarmKind.SIGNAL_LOST, AlarmKind.POOR_SIGNAL})
+
+log = logging.getLogger(__name__)
+
+
+class ExtensionRule(Protocol):
+    """Judges one condition of its own.
+
+    kind: its word in alerts, `[a-z][a-z0-9_]*`, none of the runtime's own.
+    """
+
+    @property
+    def kind(self) -> str:
+        """The condition's word."""
+
+    @property
+    def priority(self) -> Priority:
+        """Its priority."""
+
+    def observe(self, observation: Observation) -> Evidence | None:
+        """The numbers that show the condition while it is present, None while it is not."""
+
+
+class ExtendedAlarms:
+    """The runtime's alarms and the rules of other packages, as one.
+
+    A rule's alarm does not start while a technical alarm is on. A rule that raises is asked no
+    more. Raises ConfigError for a rule whose kind is taken or malformed.
+    """
+
+    def __init__(self, machine: AlarmMachine, rules: Iterable[ExtensionRule], session: str) -> None:
+        self._machine = machine
+        self._rules = list(rules)
+        self._session = session
+        self._active: dict[str, Alert] = {}
+        _check([rule.kind for rule in self._rules])
+
+    @property
+    def active(self) -> tuple[Alert, ...]:
+        """The latest alert of every alarm that is on, most urgent first."""
+        alerts = [*self._machine.active, *self._active.values()]
+        return tuple(sorted(alerts, key=lambda alert: (alert.priority.rank, alert.onset_ns)))
+
+    def observe(self, observation: Observation) -> tuple[Alert, ...]:
+        """What this observation changes."""
+        alerts = list(self._machine.observe(observation))
+        held = any(alert.kind in TECHNICAL for alert in self._machine.active)
+        for rule in tuple(self._rules):
+            alerts += self._judged(rule, self._ask(rule, observation), observation, held)
+        return tuple(alerts)
+
+    def _ask(self, rule: ExtensionRule, observation: Observation) -> Evidence | None:
+        try:
+            return rule.observe(observation)
+        except Exception:
+            log.exception("rule %s failed and is switched off", rule.kind)
+            self._rules.remove(rule)
+            return None
+
+    def _judged(
+        self, rule: ExtensionRule, evidence: Evidence | None, observation: Observation, held: bool
+    ) -> list[Alert]:
+        before = self._active.get(rule.kind)
+        if (evidence is None) == (before is None) or (before is None and held):
+            return []
+        now_ns = _known_ns(observation)
+        if before is not None:
+            del self._active[rule.kind]
+            return [_alert(rule, before.id, Phase.END, before.onset_ns, now_ns, before.evidence)]
+        began = alarm_id(self._session, rule.kind, now_ns)
+        alert = _alert(rule, began, Phase.START, now_ns, now_ns, evidence or {})
+        self._active[rule.kind] = alert
+        return [alert]
+
+
+def installed_rules(limits: AlarmLimits) -> list[ExtensionRule]:
+    """The rules of all packages that offer any, for one patient."""
+    return [point.load()(limits) for point in entry_points(group=GROUP)]
+
+
+def _alert(
+    rule: ExtensionRule, alert_id: str, phase: Phase, onset_ns: int, now_ns: int, why: Evidence
+) -> Alert:
+    return Alert(
+        id=alert_id,
+        kind=rule.kind,
+        type=AlarmType.PHYSIOLOGICAL,
+        priority=rule.priority,
+        phase=phase,
+        onset_ns=onset_ns,
+        time_ns=now_ns,
+        evidence=dict(why),
+    )
+
+
+def _check(kinds: list[str]) -> None:
+    own = {kind.value for kind in AlarmKind}
+    for kind in kinds:
+        if not KIND.fullmatch(kind) or kind in own or kinds.count(kind) > 1:
+            raise ConfigError(
+                f"rule of kind {kind!r}: expected a word of its own, [a-z][a-z0-9_]*, "
+                f"and none of {', '.join(sorted(own))}"
+            )
+
+
+def _known_ns(observation: Observation) -> int:
+    match observation:
+        case Beat():
+            return observation.detected_ns
+        case BeatLabel():
+            return observation.known_ns
+        case _:
+            return observation.time_ns

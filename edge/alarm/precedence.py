@@ -1,0 +1,75 @@
+"""Which condition speaks for which others, and what a bad signal holds back."""
+
+from __future__ import annotations
+
+from edge.alarm.limits import AlarmLimits
+from edge.alarm.signal_state import SECOND_NS, SignalState
+from edge.alert import AlarmKind
+
+__all__ = ["EXPLAINS", "ORDER", "TECHNICAL", "held_by"]
+
+_K = AlarmKind
+
+TECHNICAL = frozenset({_K.SIGNAL_LOST, _K.LEAD_OFF, _K.POOR_SIGNAL})
+
+ORDER = (
+    _K.SIGNAL_LOST,
+    _K.LEAD_OFF,
+    _K.VF,
+    _K.ASYSTOLE,
+    _K.VT,
+    _K.EXTREME_TACHY,
+    _K.EXTREME_BRADY,
+    _K.PAUSE,
+    _K.TACHY,
+    _K.BRADY,
+    _K.AF,
+    _K.PVC_RUN,
+    _K.POOR_SIGNAL,
+)
+"""Order in which rules are asked: whoever explains another comes before it."""
+
+_SLOW = frozenset({_K.EXTREME_BRADY, _K.BRADY, _K.PAUSE})
+_FAST = frozenset({_K.EXTREME_TACHY, _K.TACHY})
+
+EXPLAINS: dict[AlarmKind, frozenset[AlarmKind]] = {
+    _K.SIGNAL_LOST: frozenset({_K.LEAD_OFF, _K.POOR_SIGNAL}),
+    _K.LEAD_OFF: frozenset({_K.POOR_SIGNAL}),
+    # In fibrillation a detector finds no QRS, or too many: VF is the cause, and it alone asks
+    # for a shock, so it also takes the place of an asystole.
+    _K.VF: _SLOW | _FAST | {_K.ASYSTOLE, _K.VT, _K.AF, _K.PVC_RUN, _K.POOR_SIGNAL},
+    _K.ASYSTOLE: _SLOW | _FAST | {_K.AF, _K.PVC_RUN, _K.POOR_SIGNAL},
+    _K.VT: _FAST | {_K.AF, _K.PVC_RUN},
+    _K.EXTREME_TACHY: frozenset({_K.TACHY}),
+    _K.EXTREME_BRADY: frozenset({_K.BRADY, _K.PAUSE}),
+}
+"""While the key is on, none of its values starts, and one that is on ends."""
+
+
+def held_by(kind: AlarmKind, signal: SignalState, limits: AlarmLimits) -> str | None:
+    """Why the signal allows no verdict on a physiological condition now; None where it does.
+
+    VF needs contact only: fibrillation looks like noise to any quality index, so noise is left
+    to the encoder's own noise output. Asystole and pause need seconds without any noise; the
+    others tolerate one bad second in their past, not now.
+    """
+    if signal.second_ns is None:
+        return "blind"
+    if signal.silent_ns >= limits.signal_lost_s * SECOND_NS or signal.missing_since_ns is not None:
+        return AlarmKind.SIGNAL_LOST.value
+    if signal.all_off:
+        return AlarmKind.LEAD_OFF.value
+    since_ns = _good_since(kind, signal)
+    if since_ns is None:
+        return AlarmKind.POOR_SIGNAL.value
+    if signal.heard_ns - since_ns < limits.blind_s * SECOND_NS:
+        return "blind"
+    return None
+
+
+def _good_since(kind: AlarmKind, signal: SignalState) -> int | None:
+    if kind is AlarmKind.VF:
+        return signal.contact_since_ns
+    if kind in (AlarmKind.ASYSTOLE, AlarmKind.PAUSE):
+        return signal.clean_since_ns
+    return signal.usable_since_ns if signal.good_now else None

@@ -1,0 +1,48 @@
+"""Rules on the equipment: electrodes, link, signal."""
+
+from __future__ import annotations
+
+from edge.alarm.finding import Finding, View
+from edge.alarm.signal_state import SECOND_NS
+from edge.alert import Priority
+
+__all__ = ["lead_off", "poor_signal", "signal_lost"]
+
+
+def signal_lost(view: View) -> Finding | None:
+    """The link is silent, or delivers gaps only, for `signal_lost_s`."""
+    signal = view.signal
+    limit_ns = view.limits.signal_lost_s * SECOND_NS
+    if signal.silent_since_ns is not None and signal.silent_ns >= limit_ns:
+        return Finding(signal.silent_since_ns, {"silent_s": round(signal.silent_ns / SECOND_NS, 1)})
+    missing_ns = _lasting(signal.missing_since_ns, signal.second_ns)
+    if signal.missing_since_ns is None or missing_ns < limit_ns:
+        return None
+    return Finding(signal.missing_since_ns, {"missing_s": round(missing_ns / SECOND_NS, 1)})
+
+
+def lead_off(view: View) -> Finding | None:
+    """Some lead has no skin contact for `lead_off_s`; low priority while another lead works."""
+    signal = view.signal
+    since_ns = signal.off_since_ns
+    if since_ns is None or _lasting(since_ns, signal.second_ns) < view.limits.lead_off_s * 1e9:
+        return None
+    return Finding(
+        since_ns,
+        {"leads_off": signal.leads_off, "leads": signal.leads},
+        None if signal.all_off else Priority.LOW,
+    )
+
+
+def poor_signal(view: View) -> Finding | None:
+    """No lead good enough for beats, though some has contact, for `poor_signal_s`."""
+    signal = view.signal
+    since_ns = signal.poor_since_ns
+    poor_ns = _lasting(since_ns, signal.second_ns)
+    if since_ns is None or poor_ns < view.limits.poor_signal_s * SECOND_NS:
+        return None
+    return Finding(since_ns, {"poor_s": round(poor_ns / SECOND_NS, 1)})
+
+
+def _lasting(since_ns: int | None, now_ns: int | None) -> int:
+    return 0 if since_ns is None or now_ns is None else now_ns - since_ns
