@@ -1,0 +1,78 @@
+"""What has been sent on one connection and not yet acknowledged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge.outbox import PendingMessage
+from edge.outbox.messages import Key
+from edge.publish.session import Ack
+from firmware_bridge.stream import NS_PER_S
+
+WINDOW = 16
+"""QoS 1 publishes in flight at most; also the most duplicates that a lost connection makes."""
+ACK_TIMEOUT_NS = 15 * NS_PER_S
+"""A broker silent for so long on a publish is taken for gone."""
+REFUSED_PAUSE_NS = 10 * NS_PER_S
+MOST_REFUSED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A publish that the broker answered. message: None for a retained one."""
+
+    message: PendingMessage | None
+    refusal: str
+
+
+class Flight:
+    """Publishes in flight, and messages that the broker refused and that rest a while."""
+
+    def __init__(self, receive_maximum: int) -> None:
+        self._window = min(WINDOW, receive_maximum)
+        self._sent: dict[int, tuple[PendingMessage | None, int]] = {}
+        self._keys: set[Key] = set()
+        self._resting: dict[Key, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._sent)
+
+    @property
+    def room(self) -> int:
+        """How many more QoS 1 publishes may be sent now."""
+        return self._window - len(self._sent)
+
+    def scan(self, now_ns: int) -> int:
+        """How many pending messages to look at to find those that `admits` lets through; 0
+        where the broker refuses so much that everything rests.
+        """
+        self._resting = {key: until for key, until in self._resting.items() if until > now_ns}
+        if self.room <= 0 or len(self._resting) >= MOST_REFUSED:
+            return 0
+        return len(self._keys) + len(self._resting) + self.room
+
+    def admits(self, key: Key) -> bool:
+        """Whether a message is neither in flight nor resting."""
+        return key not in self._keys and key not in self._resting
+
+    def left(self, mid: int, message: PendingMessage | None, now_ns: int) -> None:
+        """A publish has been sent."""
+        self._sent[mid] = message, now_ns
+        if message is not None:
+            self._keys.add(message.message.key)
+
+    def landed(self, ack: Ack, now_ns: int) -> Landed | None:
+        """The broker answered; None for what was not in flight."""
+        if ack.mid not in self._sent:
+            return None
+        message, _ = self._sent.pop(ack.mid)
+        if message is not None:
+            self._keys.discard(message.message.key)
+            if ack.refusal:
+                self._resting[message.message.key] = now_ns + REFUSED_PAUSE_NS
+        return Landed(message, ack.refusal)
+
+    def overdue(self, now_ns: int) -> bool:
+        """Whether the broker owes an answer for too long."""
+        oldest = next(iter(self._sent.values()), None)
+        return oldest is not None and now_ns - oldest[1] > ACK_TIMEOUT_NS

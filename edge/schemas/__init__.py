@@ -1,0 +1,51 @@
+"""JSON Schemas of the messages, generated from the structs and shipped beside this file.
+
+`python -m edge.schemas` writes them anew after a message has changed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge.messages import (
+    ActiveAlerts,
+    AlertMessage,
+    AvailabilityMessage,
+    StateMessage,
+    StatusMessage,
+)
+
+MESSAGES: dict[str, type[msgspec.Struct]] = {
+    "alert": AlertMessage,
+    "active": ActiveAlerts,
+    "state": StateMessage,
+    "status": StatusMessage,
+    "availability": AvailabilityMessage,
+}
+FOLDER = Path(__file__).parent
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def generate(name: str) -> dict[str, Any]:
+    """The schema of one message, by its name in MESSAGES."""
+    return {"$schema": DIALECT, **msgspec.json.schema(MESSAGES[name])}
+
+
+def text(name: str) -> str:
+    """The schema as it stands in its file."""
+    encoded = msgspec.json.format(msgspec.json.encode(generate(name)), indent=2)
+    return encoded.decode() + "\n"
+
+
+def write(folder: Path = FOLDER) -> list[Path]:
+    """Write every schema to `<folder>/<name>.json`; returns the paths."""
+    paths = [folder / f"{name}.json" for name in MESSAGES]
+    for name, path in zip(MESSAGES, paths, strict=True):
+        path.write_text(text(name), encoding="utf-8")
+    return paths
+
+
+__all__ = ["FOLDER", "MESSAGES", "generate", "text", "write"]
