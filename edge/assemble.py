@@ -1,0 +1,87 @@
+"""From a configuration to parts that run: the one place where the rooms meet."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+from edge.alarm.extension import ExtendedAlarms, installed_rules
+from edge.alarm.limits import AlarmLimits
+from edge.alarm.machine import AlarmMachine
+from edge.clock import Clock
+from edge.config import Config, Patient, Signal
+from edge.monitor import Monitor
+from edge.pipeline import EncoderFactory, Pipeline
+from edge.runtime import Runtime
+from edge.segment import SegmentSettings
+from firmware_bridge.source import Source, open_source
+from firmware_bridge.stream import StreamFormat
+from models.bundle import load_bundle
+from models.encoder import Encoder
+from models.registry import open_encoder
+
+NO_BUNDLE = "none"
+"""The bundle name that means: rules without an encoder."""
+
+
+def add_patients(
+    runtime: Runtime,
+    config: Config,
+    clock: Clock,
+    open_with: Callable[[str], Source] = open_source,
+) -> None:
+    """Put every configured patient under watch.
+
+    Raises SourceError or ModelError for what cannot be had.
+    """
+    for patient in config.patient:
+        source = open_with(patient.source)
+        monitor = Monitor(
+            patient=patient,
+            device=patient.device or source.transport.name,
+            pipeline=pipeline(source, patient, config),
+            clock=clock,
+            on_step=runtime.stepped,
+            on_link=runtime.link_changed,
+        )
+        runtime.add(monitor, source)
+
+
+def pipeline(source: Source, patient: Patient, config: Config) -> Pipeline:
+    """The pipeline of one patient."""
+    return Pipeline(
+        source.decoder,
+        alarms(patient.limits),
+        segment_settings(config.signal),
+        encoder_factory(patient.bundle or config.encoder.bundle, config.encoder.device),
+    )
+
+
+def alarms(limits: AlarmLimits) -> ExtendedAlarms:
+    """The alarms of one patient, those of installed packages among them."""
+    session = uuid.uuid4().hex
+    return ExtendedAlarms(AlarmMachine(limits, session), installed_rules(limits), session)
+
+
+def segment_settings(signal: Signal) -> SegmentSettings:
+    """Conditioning as configured."""
+    return SegmentSettings(
+        signal.highpass_hz, signal.lowpass_hz, signal.mains_hz, signal.bridge_ms / 1000
+    )
+
+
+def encoder_factory(bundle_name: str, device: str) -> EncoderFactory:
+    """Makes one encoder a stream format; the bundle is verified here, once.
+
+    Raises ModelError where the bundle cannot be trusted.
+    """
+    if bundle_name == NO_BUNDLE:
+        return lambda _: None
+    bundle = load_bundle(bundle_name)
+    open_encoder(bundle, bundle.manifest.input.leads_min, device)
+
+    def encoder_for(form: StreamFormat) -> Encoder:
+        heard = min(len(form.leads), bundle.manifest.input.leads_max)
+        return open_encoder(bundle, heard, device)
+
+    return encoder_for

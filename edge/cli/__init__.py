@@ -1,0 +1,96 @@
+"""The command line. Each command lives in a module of its own, imported when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from edge.errors import EdgeError, Exit
+
+Command = Callable[[argparse.Namespace], int]
+
+COMMANDS: dict[str, str] = {
+    "demo": "watch ECG flow from a virtual patch to alerts on MQTT",
+    "run": "monitor patches: source to alerts",
+    "scan": "list serial ports and BLE devices in reach",
+    "probe": "what a device says of itself: rate, leads, gaps, drift, battery",
+    "models": "list, show and verify encoder bundles",
+    "alerts": "list and export the alerts on record",
+    "config": "check, show or describe the configuration",
+    "warmup": "compile and cache the signal kernels",
+}
+
+DISCLAIMER = "Not a medical device. Never rely on it for diagnosis or to call for help."
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors name the command that explains them."""
+
+    def error(self, message: str) -> NoReturn:
+        """One line, exit code 2."""
+        self.exit(Exit.USAGE, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    name = next((each for each in argv if not each.startswith("-")), "")
+    parser = _parser(name)
+    options = parser.parse_args(argv)
+    if not hasattr(options, "command"):
+        parser.print_help()
+        return Exit.USAGE
+    return _guarded(options.command, options)
+
+
+def _parser(name: str) -> Parser:
+    """The parser; only the command named gets its arguments, so that help stays fast."""
+    parser = Parser(
+        prog="edge", description="Streaming inference for wearable ECG.", epilog=DISCLAIMER
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands", parser_class=Parser)
+    for command, purpose in COMMANDS.items():
+        sub = commands.add_parser(command, help=purpose, description=purpose.capitalize() + ".")
+        if command == name:
+            importlib.import_module(f"edge.cli.{command}").arguments(sub)
+    return parser
+
+
+def _guarded(command: Command, options: argparse.Namespace) -> int:
+    try:
+        return command(options)
+    except KeyboardInterrupt:
+        return Exit.SIGINT
+    except BrokenPipeError:
+        sys.stderr.close()
+        return Exit.FAILURE
+    except Exception as error:
+        code = _exit_code(error)
+        if code is None:
+            raise
+        print(f"edge: {error}", file=sys.stderr)
+        return code
+
+
+def _exit_code(error: Exception) -> int | None:
+    """The exit code of an error made for people to read, None for a defect of ours."""
+    from firmware_bridge.errors import BridgeError
+    from models.errors import ModelError
+
+    if isinstance(error, EdgeError):
+        return error.exit_code
+    if isinstance(error, ModelError):
+        return Exit.MODEL
+    return Exit.SOURCE if isinstance(error, BridgeError) else None
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        from importlib.metadata import version
+
+        print(f"edge {version('edge')}")
+        parser.exit(Exit.OK)

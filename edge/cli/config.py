@@ -1,0 +1,42 @@
+"""`edge config`: check, show or describe the configuration."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import msgspec
+
+from edge import config
+from edge.errors import Exit
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("action", choices=("check", "show", "schema"))
+    parser.add_argument("file", nargs="?", type=Path, metavar="CONFIG.toml")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Exit code 0 where the configuration holds; ConfigError otherwise."""
+    if options.action == "schema":
+        print(json.dumps(config.schema(), indent=2))
+        return Exit.OK
+    loaded = config.load(options.file)
+    if options.action == "show":
+        print(json.dumps(msgspec.to_builtins(loaded), indent=2))
+        return Exit.OK
+    _check_sources(loaded)
+    summary = {"ok": True, "patients": [patient.id for patient in loaded.patient]}
+    print(json.dumps(summary) if options.json else f"ok: {len(loaded.patient)} patient(s)")
+    return Exit.OK
+
+
+def _check_sources(loaded: config.Config) -> None:
+    from firmware_bridge.source import parse_uri
+
+    for patient in loaded.patient:
+        parse_uri(patient.source)

@@ -1,0 +1,172 @@
+"""What `edge run` and `edge demo` show to people: start report, alerts, a live line or strip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from edge.alert import AlarmKind, Phase, Priority
+from edge.messages import AlertMessage, StateMessage
+from edge.monitor import LinkReport, Monitor
+from edge.pipeline import Step
+from edge.terminal import strip
+from firmware_bridge.stream import Chunk, FormatChange
+
+KIND_WORDS: dict[str, str] = {
+    AlarmKind.ASYSTOLE: "asystole",
+    AlarmKind.VF: "ventricular fibrillation or flutter",
+    AlarmKind.VT: "ventricular tachycardia",
+    AlarmKind.EXTREME_BRADY: "extreme bradycardia",
+    AlarmKind.EXTREME_TACHY: "extreme tachycardia",
+    AlarmKind.PAUSE: "pause",
+    AlarmKind.AF: "atrial fibrillation",
+    AlarmKind.BRADY: "bradycardia",
+    AlarmKind.TACHY: "tachycardia",
+    AlarmKind.PVC_RUN: "run of PVCs",
+    AlarmKind.LEAD_OFF: "lead off",
+    AlarmKind.SIGNAL_LOST: "signal lost",
+    AlarmKind.POOR_SIGNAL: "poor signal",
+}
+
+# Colours of IEC 60601-1-8:2006 table 2 for high and medium; low may be cyan.
+PRIORITY_STYLE = {
+    Priority.HIGH: "bold white on red",
+    Priority.MEDIUM: "black on yellow",
+    Priority.LOW: "black on cyan",
+}
+
+STRIP_S = 6.0
+STRIP_ROWS = 5
+STRIP_SPAN_UV = 3000.0
+REDRAW_NS = 100_000_000
+
+
+class RunConsole:
+    """Lines for people; on a terminal also a live view that redraws itself.
+
+    strips: draw each patient's ECG, not just its numbers.
+    """
+
+    def __init__(self, console: Console, live: bool, strips: bool = False) -> None:
+        self._console = console
+        self._strips = strips
+        self._live = Live(console=console, auto_refresh=False, transient=True) if live else None
+        self._monitors: tuple[Monitor, ...] = ()
+        self._announced: dict[str, object] = {}
+        self._drawn_ns: dict[str, int] = {}
+
+    def start(self, monitors: Sequence[Monitor]) -> None:
+        """Begin the live view."""
+        self._monitors = tuple(monitors)
+        if self._live:
+            self._live.start()
+
+    def stop(self) -> None:
+        """Leave the terminal as it was."""
+        if self._live:
+            self._live.stop()
+
+    def say(self, line: str, style: str = "") -> None:
+        """One line."""
+        self._console.print(Text(line, style=style), soft_wrap=True)
+
+    def alert(self, message: AlertMessage) -> None:
+        """One line for one step of an alarm condition; updates are left to the live view."""
+        if message.phase is not Phase.UPDATE:
+            self._console.print(alert_line(message), soft_wrap=True)
+
+    def stepped(self, monitor: Monitor, step: Step) -> None:
+        """Say what the stream is once it is known; redraw now and then."""
+        for event in step.events:
+            if isinstance(event, Chunk | FormatChange):
+                self._announce_format(monitor)
+        due_ns = self._drawn_ns.get(monitor.patient.id, -REDRAW_NS) + REDRAW_NS
+        if self._live and monitor.now_ns >= due_ns:
+            self._drawn_ns[monitor.patient.id] = monitor.now_ns
+            self._redraw()
+
+    def link_changed(self, monitor: Monitor, report: LinkReport) -> None:
+        """One line a change, with the reason where there is one."""
+        reason = f": {report.reason}" if report.reason else ""
+        self.say(f"{monitor.patient.id}: link {report.word}{reason}", "dim")
+
+    def ticked(self, monitors: Iterable[Monitor]) -> None:
+        """Redraw, so that silence shows."""
+        self._redraw()
+
+    def _announce_format(self, monitor: Monitor) -> None:
+        form = monitor.pipeline.format
+        if form is None or self._announced.get(monitor.patient.id) == form:
+            return
+        self._announced[monitor.patient.id] = form
+        leads = ", ".join(form.leads)
+        self.say(f"{monitor.patient.id}: {form.rate_hz:g} Hz, {len(form.leads)} lead(s): {leads}")
+
+    def _redraw(self) -> None:
+        if self._live:
+            parts = [part for each in self._monitors for part in self._patient(each)]
+            self._live.update(Group(*parts), refresh=True)
+
+    def _patient(self, monitor: Monitor) -> list[RenderableType]:
+        line = status_line(monitor.state())
+        if not self._strips:
+            return [line]
+        columns = max(20, min(self._console.width, 120))
+        drawn = strip_of(monitor, columns, STRIP_ROWS)
+        style = "red" if any(a.priority is Priority.HIGH for a in monitor.active) else "green"
+        return [*(Text(row, style=style) for row in drawn), line]
+
+
+def alert_line(message: AlertMessage) -> Text:
+    """`12:00:03  HIGH    start  ventricular tachycardia  p1  beats=6 rate_bpm=171`."""
+    evidence = " ".join(f"{name}={_short(value)}" for name, value in message.evidence.items())
+    style = PRIORITY_STYLE[message.priority] if message.phase is Phase.START else "dim"
+    return Text.assemble(
+        (message.time[11:19], "dim"),
+        "  ",
+        (f" {message.priority.upper():<6} ", style),
+        f" {message.phase:<6} ",
+        (
+            KIND_WORDS.get(message.kind, message.kind),
+            "bold" if message.phase is Phase.START else "dim",
+        ),
+        f"  [{message.patient}]  ",
+        (evidence, "dim"),
+    )
+
+
+def status_line(state: StateMessage) -> Text:
+    """The numbers of one patient in one line."""
+    rate = "--" if state.heart_rate_bpm is None else f"{state.heart_rate_bpm:.0f}"
+    quality = "--" if state.quality is None else f"{state.quality * 100:.0f} %"
+    battery = "" if state.battery_percent is None else f"  battery {state.battery_percent} %"
+    gaps = state.samples.gap / state.samples.span * 100 if state.samples.span else 0.0
+    alarms = ", ".join(KIND_WORDS.get(kind, kind) for kind in state.active) or "no alarm"
+    return Text.assemble(
+        (f"{state.patient} ", "bold"),
+        (f"{rate:>3} bpm", "bold green"),
+        f"  {state.rhythm or 'rhythm unknown'}  quality {quality}{battery}"
+        f"  lost {gaps:.2f} %  {state.link}  ",
+        (alarms, "bold red" if state.active else "dim"),
+    )
+
+
+def strip_of(monitor: Monitor, columns: int, rows: int) -> list[str]:
+    """The newest seconds of the first lead."""
+    segment = monitor.pipeline.segment
+    if segment is None:
+        return [" " * columns] * rows
+    ring = segment.ring
+    start = max(ring.start, ring.stop - round(STRIP_S * segment.format.rate_hz))
+    samples, valid = ring.window(start, ring.stop)
+    missing = round(STRIP_S * segment.format.rate_hz) - len(samples)
+    lead = np.pad(samples[:, 0], (missing, 0))
+    return strip(lead, np.pad(valid, (missing, 0)), columns, rows, STRIP_SPAN_UV)
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

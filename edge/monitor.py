@@ -1,0 +1,211 @@
+"""One patient under watch: link events in, messages out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.alarm.codes import CODES
+from edge.alert import Alert
+from edge.clock import Clock, rfc3339
+from edge.config import Patient
+from edge.messages import (
+    LeadState,
+    MessageContext,
+    SampleCounts,
+    StateMessage,
+)
+from edge.messages import LinkState as LinkWord
+from edge.pipeline import Pipeline, Step
+from edge.vitals import Vitals
+from firmware_bridge.errors import SourceError
+from firmware_bridge.link import LinkEvent, LinkState
+from firmware_bridge.stream import NS_PER_S, Chunk, Packet
+
+SILENCE_S = 1.0
+"""Silence is told to the alarms from here on, once a tick; their own limit decides."""
+
+_LINK_WORDS: dict[str, LinkWord] = {
+    "connecting": "connecting",
+    "streaming": "streaming",
+    "stalled": "silent",
+    "unreadable": "silent",
+    "disconnected": "lost",
+    "ended": "ended",
+    "failed": "lost",
+}
+
+StepHook = Callable[["Monitor", Step], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkReport:
+    """A change of the link, for people."""
+
+    word: LinkWord
+    reason: str
+
+
+class Monitor:
+    """Runs one patient's pipeline on what its link delivers, and knows how the patient is.
+
+    on_step: called after every push that brought anything forth.
+    on_link: called at every change of the link.
+    """
+
+    def __init__(
+        self,
+        patient: Patient,
+        device: str,
+        pipeline: Pipeline,
+        clock: Clock,
+        on_step: StepHook,
+        on_link: Callable[[Monitor, LinkReport], None],
+    ) -> None:
+        self.patient = patient
+        self.device = device
+        self.pipeline = pipeline
+        self.vitals = Vitals()
+        self.link: LinkWord = "connecting"
+        self.error: SourceError | None = None
+        self.finished = False
+        self._clock = clock
+        self._on_step = on_step
+        self._on_link = on_link
+        self._battery_percent: int | None = None
+        self._heard_ns = clock.monotonic_ns()
+        self._gap_ns = 0
+
+    @property
+    def bundle(self) -> str:
+        """Name of the encoder at work, empty on rules alone."""
+        segment = self.pipeline.segment
+        encoder = segment.encoder if segment else None
+        return encoder.manifest.name if encoder else ""
+
+    def handle(self, event: LinkEvent) -> None:
+        """Take one event of the link."""
+        if isinstance(event, Packet):
+            self._take(self.pipeline.push(event))
+        else:
+            self._link_changed(event)
+
+    def tick(self) -> None:
+        """To be called about once a second: tells the alarms of silence."""
+        silent_ns = self._clock.monotonic_ns() - self._heard_ns
+        if not self.finished and silent_ns >= SILENCE_S * NS_PER_S:
+            self._take(self.pipeline.silence(silent_ns, self.link))
+
+    def close(self) -> None:
+        """No more events will come: release what waits for reordering."""
+        if not self.finished:
+            self._take(self.pipeline.finish())
+            self.finished = True
+
+    def context(self) -> MessageContext:
+        """How stream time maps to the clocks that messages carry."""
+        anchor = self.pipeline.anchor
+        offset_ns = self._clock.utc_ns() - self._clock.monotonic_ns()
+        if anchor is None:
+            now_ns = self._clock.utc_ns()
+            return MessageContext(
+                self.patient.id, self.device, self.bundle, lambda _: now_ns, codes=CODES
+            )
+        return MessageContext(
+            self.patient.id,
+            self.device,
+            self.bundle,
+            lambda stream_ns: anchor.host_time_ns(stream_ns) + offset_ns,
+            anchor.device_time_ns,
+            CODES,
+        )
+
+    def state(self) -> StateMessage:
+        """The state message of this moment."""
+        now_ns = self.now_ns
+        probability = self.vitals.rhythm(now_ns)
+        leads = self._leads()
+        counts = self._counts()
+        return StateMessage(
+            patient=self.patient.id,
+            device=self.device,
+            bundle=self.bundle,
+            time=rfc3339(self._clock.utc_ns()),
+            link=self.link,
+            heart_rate_bpm=_rounded(self.vitals.heart_rate_bpm(now_ns), 1),
+            rmssd_ms=_rounded(self.vitals.rmssd_ms(now_ns), 1),
+            rhythm=self.vitals.rhythm_label(now_ns),
+            rhythm_probability={name: round(value, 4) for name, value in probability.items()},
+            quality=_mean([lead.quality for lead in leads]),
+            leads=leads,
+            lead_off=any(lead.lead_off for lead in leads),
+            battery_percent=self._battery_percent,
+            samples=counts,
+            drift_ppm=_rounded(self.pipeline.counts[1].drift_ppm, 1),
+            active=[alert.kind for alert in self.pipeline.alarm.active],
+        )
+
+    @property
+    def now_ns(self) -> int:
+        """Stream time of the newest sample."""
+        return self.pipeline.now_ns
+
+    @property
+    def active(self) -> tuple[Alert, ...]:
+        """Alarm conditions present, most urgent first."""
+        return self.pipeline.alarm.active
+
+    def _take(self, step: Step) -> None:
+        chunks = [event for event in step.events if isinstance(event, Chunk)]
+        if chunks:
+            self._heard_ns = self._clock.monotonic_ns()
+            if chunks[-1].battery_percent is not None:
+                self._battery_percent = chunks[-1].battery_percent
+        self.vitals.observe(step.observations)
+        if step.events or step.observations:
+            self._on_step(self, step)
+
+    def _link_changed(self, state: LinkState) -> None:
+        self.link = _LINK_WORDS[state.phase]
+        if state.phase == "connecting":
+            self.pipeline.link_opened()
+        elif state.phase == "disconnected":
+            self._take(self.pipeline.link_lost(state.host_time_ns))
+        elif state.phase in ("ended", "failed"):
+            self._take(self.pipeline.finish())
+            self.finished = True
+            self.error = state.error
+        self._on_link(self, LinkReport(self.link, state.reason))
+
+    def _leads(self) -> list[LeadState]:
+        form, quality = self.pipeline.format, self.vitals.quality
+        if form is None or quality is None:
+            return []
+        pairs = zip(form.leads, quality.leads, strict=False)
+        return [
+            LeadState(name=name, quality=round(lead.score, 3), lead_off=lead.lead_off)
+            for name, lead in pairs
+        ]
+
+    def _counts(self) -> SampleCounts:
+        decoded, samples = self.pipeline.counts
+        return SampleCounts(
+            received=samples.received,
+            delivered=samples.delivered,
+            duplicate=samples.duplicate,
+            late=samples.late,
+            bad=samples.bad,
+            pending=samples.pending,
+            gap=samples.gap,
+            span=samples.span,
+            frames=decoded.frames,
+            bad_frames=decoded.bad_frames,
+        )
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _mean(values: list[float]) -> float | None:
+    return round(sum(values) / len(values), 3) if values else None

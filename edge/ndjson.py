@@ -1,0 +1,55 @@
+"""What `edge run --json` prints: one JSON object a line, each with its `event`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+import msgspec
+
+from edge.messages import ActiveAlerts, AlertMessage, AvailabilityMessage, StateMessage
+from edge.monitor import LinkReport, Monitor
+from edge.pipeline import Step
+
+
+class NdjsonDisplay:
+    """Writes every message as a line. A sink and an observer."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._mutex = threading.Lock()
+
+    def write(self, event: str, fields: dict[str, Any]) -> None:
+        """One line: `event` and its fields."""
+        line = msgspec.json.encode({"event": event, **fields}).decode()
+        with self._mutex:
+            print(line, file=self._stream, flush=True)
+
+    def alert(self, message: AlertMessage) -> None:
+        """`{"event": "alert", …}`, the fields of the MQTT message."""
+        self.write("alert", msgspec.to_builtins(message))
+
+    def active(self, message: ActiveAlerts) -> None:
+        """Follows from the alerts; not printed."""
+
+    def state(self, message: StateMessage) -> None:
+        """`{"event": "state", …}`, once a second."""
+        self.write("state", msgspec.to_builtins(message))
+
+    def availability(self, message: AvailabilityMessage) -> None:
+        """Told by `link`; not printed."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def stepped(self, monitor: Monitor, step: Step) -> None:
+        """Samples and beats are not printed."""
+
+    def link_changed(self, monitor: Monitor, report: LinkReport) -> None:
+        """`{"event": "link", …}` at every change."""
+        fields = {"patient": monitor.patient.id, "link": report.word, "reason": report.reason}
+        self.write("link", fields)
+
+    def ticked(self, monitors: Iterable[Monitor]) -> None:
+        """The states come through the sink."""

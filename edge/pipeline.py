@@ -1,0 +1,182 @@
+"""The way of a sample, for one patient: bytes in, observations and alerts out.
+
+    packet --decoder--> frame --timeline--> chunk | gap
+          --> ring --> condition --> quality, beats, encoder --> alarm
+
+Everything here is deterministic: the same bytes give the same alerts, whatever the chunking
+and whatever the time of day. Nothing here does I/O or asks a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from edge.alert import Alert
+from edge.events import Observation, Silence
+from edge.segment import Segment, SegmentSettings
+from firmware_bridge.protocols import Decoder
+from firmware_bridge.stream import (
+    Chunk,
+    DecodeCount,
+    FormatChange,
+    Frame,
+    Gap,
+    Packet,
+    StreamFormat,
+    TimelineCount,
+    TimelineEvent,
+)
+from firmware_bridge.timeline import Timeline
+from models.encoder import Encoder
+
+REORDER_FRAMES = 8
+
+
+class Alarms(Protocol):
+    """The alarms of one patient: observations in, alerts out, pure."""
+
+    def observe(self, observation: Observation) -> tuple[Alert, ...]:
+        """What this observation changes."""
+
+    @property
+    def active(self) -> tuple[Alert, ...]:
+        """The latest alert of every alarm that is on, most urgent first."""
+
+
+EncoderFactory = Callable[[StreamFormat], Encoder | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one push brought forth, in order.
+
+    arrived_ns: host monotonic time of the packet that was pushed; 0 where none was.
+    """
+
+    events: tuple[TimelineEvent, ...] = ()
+    observations: tuple[Observation, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    arrived_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Ties stream time to the clocks outside, at the newest chunk."""
+
+    stream_ns: int
+    host_ns: int
+    device_ns: int | None
+
+    def host_time_ns(self, stream_ns: int) -> int:
+        """Host monotonic time at a stream time."""
+        return self.host_ns + stream_ns - self.stream_ns
+
+    def device_time_ns(self, stream_ns: int) -> int | None:
+        """Device clock at a stream time, None where the device has no clock."""
+        return None if self.device_ns is None else self.device_ns + stream_ns - self.stream_ns
+
+
+class Pipeline:
+    """One patient's stream, from packets to alerts.
+
+    encoder_for: called when the format of the stream becomes known or changes; gives the
+        encoder for it, or None to run on rules alone.
+    reorder_frames: newer frames that a missing one is waited for before it counts as lost.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        alarm: Alarms,
+        settings: SegmentSettings,
+        encoder_for: EncoderFactory = lambda _: None,
+        reorder_frames: int = REORDER_FRAMES,
+    ) -> None:
+        self.alarm = alarm
+        self._decoder = decoder
+        self._timeline = Timeline(reorder_frames)
+        self._settings = settings
+        self._encoder_for = encoder_for
+        self._segment: Segment | None = None
+        self._anchor: Anchor | None = None
+
+    @property
+    def format(self) -> StreamFormat | None:
+        """Rate and leads, once the first frame has come."""
+        return self._segment.format if self._segment else None
+
+    @property
+    def segment(self) -> Segment | None:
+        """The signal stages at work since the format was last known to change."""
+        return self._segment
+
+    @property
+    def now_ns(self) -> int:
+        """Stream time one past the newest sample."""
+        return self._segment.stop_time_ns if self._segment else 0
+
+    @property
+    def anchor(self) -> Anchor | None:
+        """Where stream time stands on the host's and the device's clocks."""
+        return self._anchor
+
+    @property
+    def counts(self) -> tuple[DecodeCount, TimelineCount]:
+        """What became of bytes, frames and samples."""
+        return self._decoder.count, self._timeline.count
+
+    def push(self, packet: Packet) -> Step:
+        """Take bytes as they arrived."""
+        return self.push_frames(self._decoder.push(packet), packet.host_time_ns)
+
+    def push_frames(self, frames: Iterable[Frame], host_time_ns: int) -> Step:
+        """Take frames that were decoded elsewhere and arrived at `host_time_ns`."""
+        events: list[TimelineEvent] = []
+        for frame in frames:
+            events += self._timeline.push(frame, host_time_ns)
+        return replace(self._run(events), arrived_ns=host_time_ns)
+
+    def link_opened(self) -> None:
+        """The link is new: what was left of a frame belongs to the old one."""
+        self._decoder.reset()
+
+    def link_lost(self, host_time_ns: int) -> Step:
+        """The link broke: release what waits for reordering; the next frame follows a gap."""
+        return self._run(self._timeline.disconnected(host_time_ns))
+
+    def finish(self) -> Step:
+        """The source ended: release what waits for reordering."""
+        return self._run(self._timeline.flush())
+
+    def silence(self, silent_ns: int, reason: str = "") -> Step:
+        """Nothing has come for `silent_ns`: the technical alarm conditions may begin."""
+        observation = Silence(self.now_ns + silent_ns, silent_ns, reason)
+        return Step((), (observation,), self.alarm.observe(observation))
+
+    def _run(self, events: list[TimelineEvent]) -> Step:
+        observations: list[Observation] = []
+        for event in events:
+            observations += self._observe(event)
+        alerts = [alert for each in observations for alert in self.alarm.observe(each)]
+        return Step(tuple(events), tuple(observations), tuple(alerts))
+
+    def _observe(self, event: TimelineEvent) -> list[Observation]:
+        segment = self._segment_for(event)
+        if isinstance(event, Chunk):
+            observed = segment.push(event)
+            self._anchor = Anchor(
+                segment.time_ns(event.start), event.host_time_ns, event.device_time_ns
+            )
+            return observed
+        return segment.gap(event) if isinstance(event, Gap) else []
+
+    def _segment_for(self, event: TimelineEvent) -> Segment:
+        current = self._segment
+        if current is None or isinstance(event, FormatChange) or event.format != current.format:
+            time_ns = current.time_ns(event.start) if current else 0
+            encoder = self._encoder_for(event.format)
+            current = Segment(event.format, event.start, time_ns, self._settings, encoder)
+            self._segment = current
+        return current

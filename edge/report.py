@@ -1,0 +1,88 @@
+"""What a run has to say of itself at its end: samples, alerts, publishing."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+
+from edge.alert import Phase
+from edge.messages import AlertMessage, StateMessage
+from edge.publish import Publisher
+
+LinkedStates = Iterable[StateMessage]
+
+
+class AlertTally:
+    """Counts alerts by patient and kind. A sink without a wire."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, Counter[str]] = {}
+
+    def alert(self, message: AlertMessage) -> None:
+        """Count the start of an alarm condition."""
+        if message.phase is Phase.START:
+            self._started.setdefault(message.patient, Counter())[message.kind] += 1
+
+    def of(self, patient: str) -> dict[str, int]:
+        """Kind to number of alarm conditions begun."""
+        return dict(self._started.get(patient, {}))
+
+
+def final_report(
+    states: LinkedStates, tally: AlertTally, publisher: Publisher | None
+) -> dict[str, Any]:
+    """The report as JSON-able data. Memory peak in megabytes (10^6 bytes)."""
+    patients = [
+        {
+            "patient": state.patient,
+            "link": state.link,
+            "samples": msgspec.to_builtins(state.samples),
+            "drift_ppm": state.drift_ppm,
+            "alerts": tally.of(state.patient),
+        }
+        for state in states
+    ]
+    published = asdict(publisher.statistics) if publisher else None
+    return {"patients": patients, "mqtt": published, "memory_peak_mb": memory_peak_mb()}
+
+
+def memory_peak_mb() -> float:
+    """Peak resident memory of this process, in 10^6 bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6, 1)
+
+
+def report_lines(report: dict[str, Any]) -> list[str]:
+    """The report as lines for people."""
+    lines = []
+    for patient in report["patients"]:
+        samples = patient["samples"]
+        alerts = ", ".join(f"{count} {kind}" for kind, count in patient["alerts"].items())
+        lines.append(
+            f"{patient['patient']}: {samples['received']} samples a lead received = "
+            f"{samples['delivered']} delivered + {samples['duplicate']} duplicate + "
+            f"{samples['late']} late + {samples['bad']} bad"
+            + (f" + {samples['pending']} pending" if samples["pending"] else "")
+        )
+        lines.append(
+            f"  span {samples['span']} = {samples['delivered']} delivered + {samples['gap']} lost"
+            f"; {samples['bad_frames']} damaged frames"
+        )
+        lines.append(f"  alerts: {alerts or 'none'}")
+    if report["mqtt"]:
+        lines.append(_mqtt_line(report["mqtt"]))
+    return [*lines, f"memory peak {report['memory_peak_mb']:.0f} MB"]
+
+
+def _mqtt_line(mqtt: dict[str, Any]) -> str:
+    latency = mqtt["put_to_puback"]
+    told = ""
+    if latency["p50"] is not None:
+        told = f"; alert raised to acknowledged p50 {latency['p50']:.1f} ms"
+    return f"mqtt: {mqtt['sent']} sent, {mqtt['acked']} acknowledged{told}"

@@ -1,0 +1,156 @@
+"""`edge run` as an object: links feed the engine, the engine feeds the sinks.
+
+The engine runs in the thread that calls `run`. Each link has its own reading thread and a
+bounded share of the queue, so that no source can crowd out another.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable
+from typing import Protocol
+
+from edge.clock import Clock
+from edge.monitor import LinkReport, Monitor
+from edge.pipeline import Step
+from firmware_bridge.link import Link, LinkEvent
+from firmware_bridge.source import Source
+from firmware_bridge.stream import NS_PER_S
+
+SHARE = 64
+"""Events of one link that may wait in the engine's queue."""
+
+TICK_NS = NS_PER_S
+POLL_S = 0.1
+STOP_S = 1.0
+
+
+class Observer(Protocol):
+    """Whoever wants to know: sinks, displays, counters. Called in the engine's thread."""
+
+    def stepped(self, monitor: Monitor, step: Step) -> None:
+        """A push brought forth events, observations or alerts."""
+
+    def link_changed(self, monitor: Monitor, report: LinkReport) -> None:
+        """A link was opened, lost, ended, or went silent."""
+
+    def ticked(self, monitors: Iterable[Monitor]) -> None:
+        """Once a second."""
+
+
+class Runtime:
+    """Runs any number of monitors until they finish, are stopped, or time is up."""
+
+    def __init__(self, clock: Clock, observers: Iterable[Observer]) -> None:
+        self._clock = clock
+        self._observers = tuple(observers)
+        self._monitors: list[Monitor] = []
+        self._feeds: list[_Feed] = []
+        self._events: queue.SimpleQueue[tuple[_Feed, LinkEvent]] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+
+    @property
+    def monitors(self) -> tuple[Monitor, ...]:
+        """All monitors, in the order in which they were added."""
+        return tuple(self._monitors)
+
+    def add(self, monitor: Monitor, source: Source) -> None:
+        """Watch `source` with `monitor`. Before `run` only."""
+        self._monitors.append(monitor)
+        self._feeds.append(_Feed(monitor, source, self._events, self._stopping))
+
+    def stepped(self, monitor: Monitor, step: Step) -> None:
+        """Hand a step on to all observers."""
+        for observer in self._observers:
+            observer.stepped(monitor, step)
+
+    def link_changed(self, monitor: Monitor, report: LinkReport) -> None:
+        """Hand a change of a link on to all observers."""
+        for observer in self._observers:
+            observer.link_changed(monitor, report)
+
+    def stop(self) -> None:
+        """Ask `run` to return; from any thread or a signal handler."""
+        self._stopping.set()
+
+    def run(self, for_s: float | None = None) -> None:
+        """Watch until all sources have finished, `stop` was called, or `for_s` has passed."""
+        started_ns = self._clock.monotonic_ns()
+        for feed in self._feeds:
+            feed.link.start()
+        tick_ns = started_ns + TICK_NS
+        try:
+            while not self._over(started_ns, for_s):
+                self._work(tick_ns)
+                now_ns = self._clock.monotonic_ns()
+                if now_ns >= tick_ns:
+                    self._tick()
+                    tick_ns = max(tick_ns + TICK_NS, now_ns)
+        finally:
+            self._close()
+
+    def _over(self, started_ns: int, for_s: float | None) -> bool:
+        if self._stopping.is_set() or all(monitor.finished for monitor in self._monitors):
+            return True
+        elapsed_ns = self._clock.monotonic_ns() - started_ns
+        return for_s is not None and elapsed_ns >= for_s * NS_PER_S
+
+    def _work(self, until_ns: int) -> None:
+        """Handle events until the queue is empty for a moment or the next tick is due."""
+        left_s = max(0.0, (until_ns - self._clock.monotonic_ns()) / NS_PER_S)
+        try:
+            feed, event = self._events.get(timeout=min(POLL_S, left_s))
+        except queue.Empty:
+            return
+        feed.handle(event)
+
+    def _tick(self) -> None:
+        for monitor in self._monitors:
+            monitor.tick()
+        for observer in self._observers:
+            observer.ticked(self._monitors)
+
+    def _close(self) -> None:
+        self._stopping.set()
+        stoppers = [threading.Thread(target=feed.link.stop, args=(STOP_S,)) for feed in self._feeds]
+        for stopper in stoppers:
+            stopper.start()
+        for stopper in stoppers:
+            stopper.join()
+        self._drain()
+        for monitor in self._monitors:
+            monitor.close()
+
+    def _drain(self) -> None:
+        """What the links had read before they stopped is not lost."""
+        while not self._events.empty():
+            feed, event = self._events.get_nowait()
+            feed.handle(event)
+
+
+class _Feed:
+    """One link's way into the engine's queue, through a bounded share of it."""
+
+    def __init__(
+        self,
+        monitor: Monitor,
+        source: Source,
+        events: queue.SimpleQueue[tuple[_Feed, LinkEvent]],
+        stopping: threading.Event,
+    ) -> None:
+        self._monitor = monitor
+        self._events = events
+        self._stopping = stopping
+        self._free = threading.BoundedSemaphore(SHARE)
+        self.link = Link(source, self._put)
+
+    def handle(self, event: LinkEvent) -> None:
+        self._free.release()
+        self._monitor.handle(event)
+
+    def _put(self, event: LinkEvent) -> None:
+        while not self._free.acquire(timeout=POLL_S):
+            if self._stopping.is_set():
+                return
+        self._events.put((self, event))

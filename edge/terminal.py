@@ -1,0 +1,61 @@
+"""Drawing in a terminal: an ECG strip in braille dots, and when colour is welcome."""
+
+from __future__ import annotations
+
+import os
+import sys
+from itertools import pairwise
+from typing import TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLANK = 0x2800
+# Dot bits of a braille cell by row (0 at the top) and column, as Unicode chapter 21.1 has them.
+DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.uint16)
+GAP_DOT = np.uint16(0x40)
+
+
+def is_live(stream: TextIO = sys.stdout) -> bool:
+    """Whether `stream` is a terminal that can be redrawn."""
+    return stream.isatty() and os.environ.get("TERM", "") != "dumb"
+
+
+def strip(
+    samples_uv: NDArray[np.float32],
+    valid: NDArray[np.uint8],
+    columns: int,
+    rows: int,
+    span_uv: float,
+) -> list[str]:
+    """A trace as `rows` lines of `columns` braille cells, newest sample at the right.
+
+    samples_uv: shape (samples,). valid: 0 where a sample is missing; drawn as a dotted floor.
+    span_uv: microvolts from the bottom to the top; the median of the trace is centred.
+    """
+    canvas = np.zeros((rows, columns), dtype=np.uint16)
+    if samples_uv.size == 0:
+        return _lines(canvas)
+    height = rows * 4
+    edges = np.linspace(0, samples_uv.size, columns * 2 + 1).astype(int)
+    centre = float(np.median(samples_uv[valid > 0])) if (valid > 0).any() else 0.0
+    level = (0.5 - (samples_uv - centre) / span_uv) * (height - 1)
+    level = np.clip(np.rint(level), 0, height - 1).astype(int)
+    for column, (first, last) in enumerate(pairwise(edges)):
+        if last > first:
+            _draw(canvas, column, level[first:last], valid[first:last])
+    return _lines(canvas)
+
+
+def _draw(
+    canvas: NDArray[np.uint16], column: int, level: NDArray[np.int_], valid: NDArray[np.uint8]
+) -> None:
+    if not valid.all():
+        canvas[-1, column // 2] |= GAP_DOT
+        return
+    for row in range(int(level.min()), int(level.max()) + 1):
+        canvas[row // 4, column // 2] |= DOTS[row % 4, column % 2]
+
+
+def _lines(canvas: NDArray[np.uint16]) -> list[str]:
+    return ["".join(chr(BLANK + int(cell)) for cell in row) for row in canvas]

@@ -1,0 +1,90 @@
+"""The newest numbers of one patient, gathered from what the pipeline observes."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from itertools import pairwise
+
+from edge.events import Beat, BeatLabel, Observation, Quality, Rhythm
+from edge.heart_rate import HeartRate
+from firmware_bridge.stream import NS_PER_S
+
+RMSSD_WINDOW_S = 60
+RMSSD_MIN_INTERVALS = 10
+NN_RANGE_MS = (300.0, 2000.0)
+"""Intervals outside are pauses or false detections, not heart rate variability."""
+
+RHYTHM_STALE_S = 5
+RHYTHM_LABELS = ("normal", "af", "other", "noise")
+
+
+class Vitals:
+    """Heart rate, RMSSD, rhythm and quality as of the newest observation. Pure."""
+
+    def __init__(self) -> None:
+        self._heart_rate = HeartRate()
+        self._rr_ms: deque[tuple[int, float | None]] = deque(maxlen=400)
+        self._quality: Quality | None = None
+        self._rhythm: Rhythm | None = None
+        self.beats = 0
+        self.beats_by_class: dict[str, int] = {}
+
+    def observe(self, observations: Iterable[Observation]) -> None:
+        """Take in what the pipeline saw."""
+        for each in observations:
+            match each:
+                case Beat():
+                    self.beats += 1
+                    self._heart_rate.update(each)
+                    self._rr_ms.append((each.time_ns, each.rr_ms))
+                case BeatLabel():
+                    count = self.beats_by_class.get(each.label, 0)
+                    self.beats_by_class[str(each.label)] = count + 1
+                case Quality():
+                    self._quality = each
+                case Rhythm():
+                    self._rhythm = each
+                case _:
+                    pass
+
+    def heart_rate_bpm(self, now_ns: int) -> float | None:
+        """Beats per minute at stream time `now_ns`, None where none is current."""
+        return self._heart_rate.value_at(now_ns)
+
+    def rmssd_ms(self, now_ns: int) -> float | None:
+        """Root mean square of successive RR differences over the last minute (Task Force of
+        the ESC and NASPE, Circulation 93:1043, 1996), of all intervals from 300 to 2000 ms;
+        None below 10 differences.
+        """
+        oldest_ns = now_ns - RMSSD_WINDOW_S * NS_PER_S
+        recent = [_plausible(rr) for time_ns, rr in self._rr_ms if time_ns >= oldest_ns]
+        steps = [b - a for a, b in pairwise(recent) if a is not None and b is not None]
+        if len(steps) < RMSSD_MIN_INTERVALS:
+            return None
+        return math.sqrt(sum(step * step for step in steps) / len(steps))
+
+    @property
+    def quality(self) -> Quality | None:
+        """Of the last second, None before the first."""
+        return self._quality
+
+    def rhythm(self, now_ns: int) -> dict[str, float]:
+        """Label to probability, empty where the encoder has said nothing for five seconds."""
+        if self._rhythm is None or now_ns - self._rhythm.time_ns > RHYTHM_STALE_S * NS_PER_S:
+            return {}
+        return self._rhythm.probability
+
+    def rhythm_label(self, now_ns: int) -> str | None:
+        """The most probable rhythm; "vf" or "vt" where that is more probable than not."""
+        probability = self.rhythm(now_ns)
+        for label in ("vf", "vt"):
+            if probability.get(label, 0.0) > 0.5:
+                return label
+        known = [label for label in RHYTHM_LABELS if label in probability]
+        return max(known, key=lambda label: probability[label]) if known else None
+
+
+def _plausible(rr_ms: float | None) -> float | None:
+    return rr_ms if rr_ms is not None and NN_RANGE_MS[0] <= rr_ms <= NN_RANGE_MS[1] else None

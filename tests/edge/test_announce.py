@@ -1,0 +1,101 @@
+import itertools
+import queue
+
+import pytest
+
+from edge.alert import Phase
+from edge.announce import Announcer
+from edge.clock import SystemClock
+from edge.messages import ActiveAlerts, AlertMessage, AvailabilityMessage, StateMessage
+from edge.runtime import Runtime
+from firmware_bridge.source import open_source
+from tests.edge.running import monitor
+
+
+class QueueSink:
+    """Keeps every message, in order."""
+
+    def __init__(self):
+        self.messages = []
+        self.closed = False
+
+    def alert(self, message):
+        self.messages.append(message)
+
+    active = state = availability = alert
+
+    def close(self):
+        self.closed = True
+
+
+class BrokenSink(QueueSink):
+    """A third party's sink that raises."""
+
+    def alert(self, message):
+        raise RuntimeError("broken")
+
+    active = state = availability = alert
+
+
+@pytest.fixture
+def announced():
+    """Messages of a patient whose heart stops and starts, beside a sink that always fails."""
+    sink, numbers = QueueSink(), itertools.count(1)
+    clock = SystemClock()
+    announcer = Announcer([BrokenSink(), sink], lambda _: next(numbers), clock)
+    runtime = Runtime(clock, [announcer])
+    source = open_source("sim:?scenario=asystole&speed=max&duration_s=60")
+    runtime.add(monitor(source, "p0", runtime), source)
+    announcer.start(runtime.monitors)
+    runtime.run()
+    announcer.close(5.0)
+    assert sink.closed
+    return sink.messages
+
+
+def of(messages, kind):
+    return [message for message in messages if isinstance(message, kind)]
+
+
+def test_every_alert_is_announced_in_order_with_its_number(announced):
+    alerts = of(announced, AlertMessage)
+    assert [message.seq for message in alerts] == list(range(1, len(alerts) + 1))
+    assert ("asystole", "start") in [(message.kind, message.phase) for message in alerts]
+    for message in alerts:
+        assert message.onset <= message.time
+        assert message.device_time_ns is not None
+
+
+def test_the_list_of_present_alarms_follows_the_alerts(announced):
+    present = {}
+    for message in announced:
+        if isinstance(message, AlertMessage):
+            present[message.id] = message
+            if message.phase is Phase.END:
+                del present[message.id]
+        elif isinstance(message, ActiveAlerts):
+            assert {each.id for each in message.alerts} == set(present)
+    assert of(announced, ActiveAlerts)[0].alerts == []
+
+
+def test_availability_changes_are_told_once(announced):
+    states = [message.state for message in of(announced, AvailabilityMessage)]
+    assert states == ["offline", "online", "offline"]
+
+
+def test_state_carries_the_counts(announced):
+    last = of(announced, StateMessage)[-1]
+    assert last.link == "ended"
+    assert last.samples.received == last.samples.delivered > 0
+
+
+def test_state_is_dropped_and_counted_where_the_sinks_are_slow(monkeypatch):
+    clock = SystemClock()
+    announcer = Announcer([], lambda _: 1, clock)
+    announcer._queue = queue.Queue(1)
+    runtime = Runtime(clock, [announcer])
+    source = open_source("sim:")
+    runtime.add(monitor(source, "p0", runtime), source)
+    announcer.ticked(runtime.monitors)
+    announcer.ticked(runtime.monitors)
+    assert announcer.dropped == 1

@@ -1,0 +1,233 @@
+"""The whole path in one piece: what comes out does not depend on how the bytes came in."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.alarm.limits import AlarmLimits
+from edge.alarm.machine import AlarmMachine
+from edge.assemble import encoder_factory
+from edge.events import Beat, BeatLabel, Quality, Rhythm, Silence
+from edge.pipeline import Pipeline
+from edge.segment import SegmentSettings
+from firmware_bridge.devices import make_decoder
+from firmware_bridge.native import encode_frame
+from firmware_bridge.patch.faults import Faults
+from firmware_bridge.patch.virtual_patch import PatchConfig, VirtualPatch
+from firmware_bridge.stream import NS_PER_S, Chunk, FormatChange, Gap, Packet
+
+SECONDS = 40
+
+
+def wire(scenario="tour", leads=1, rate_hz=250, faults=None, seconds=SECONDS):
+    config = PatchConfig(
+        scenario=scenario,
+        leads=leads,
+        rate_hz=rate_hz,
+        duration_s=float(seconds),
+        faults=faults or Faults(),
+    )
+    return [(each.data, each.due_ns) for each in VirtualPatch(config).frames()]
+
+
+def pipeline(bundle="tcn-s", **settings):
+    return Pipeline(
+        make_decoder("native"),
+        AlarmMachine(AlarmLimits(), session="test"),
+        SegmentSettings(**settings),
+        encoder_factory(bundle, "auto"),
+    )
+
+
+def outcome(packets, **settings):
+    """Observations and alerts, in order."""
+    line = pipeline(**settings)
+    steps = [line.push(Packet(data, at_ns)) for data, at_ns in packets]
+    steps.append(line.finish())
+    observed = [each for step in steps for each in step.observations]
+    alerts = [each for step in steps for each in step.alerts]
+    return observed, alerts, line
+
+
+@pytest.fixture(scope="module")
+def tour():
+    packets = wire()
+    return packets, outcome(packets)
+
+
+def chopped(packets, sizes):
+    """The same bytes in other pieces; a piece arrives when its last byte does."""
+    data = b"".join(part for part, _ in packets)
+    ends = np.cumsum([len(part) for part, _ in packets])
+    pieces, position = [], 0
+    while position < len(data):
+        size = sizes[len(pieces) % len(sizes)]
+        stop = min(position + size, len(data))
+        at = packets[int(np.searchsorted(ends, stop))][1]
+        pieces.append((data[position:stop], at))
+        position = stop
+    return pieces
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.lists(st.integers(1, 3000), min_size=1, max_size=8))
+def test_any_chunking_of_the_bytes_gives_the_same_observations_and_alerts(tour, sizes):
+    packets, (observed, alerts, _) = tour
+    again, alerts_again, _ = outcome(chopped(packets, sizes))
+    assert again == observed
+    assert alerts_again == alerts
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(1, 255))
+def test_any_frame_size_gives_the_same_observations(tour, samples):
+    """Frames of one size or another carry the same samples."""
+    _, (observed, alerts, _) = tour
+    config = PatchConfig(scenario="tour", duration_s=float(SECONDS), frame_samples=samples)
+    packets = [(each.data, each.due_ns) for each in VirtualPatch(config).frames()]
+    again, alerts_again, _ = outcome(packets)
+    covered = min(observed[-1].time_ns, again[-1].time_ns) - 2 * NS_PER_S
+    assert [o for o in again if o.time_ns < covered] == [o for o in observed if o.time_ns < covered]
+    assert [a for a in alerts_again if a.time_ns < covered] == [
+        a for a in alerts if a.time_ns < covered
+    ]
+
+
+def test_observations_come_in_the_order_in_which_they_became_known(tour):
+    _, (observed, _, _) = tour
+
+    def known_ns(each):
+        return getattr(each, "known_ns", getattr(each, "detected_ns", each.time_ns))
+
+    times = [known_ns(each) for each in observed]
+    assert times == sorted(times)
+    assert {type(each) for each in observed} == {Beat, BeatLabel, Quality, Rhythm}
+
+
+def test_quality_comes_once_a_second_whatever_the_format():
+    for rate_hz, leads in ((130, 1), (257, 2), (500, 3)):
+        observed, _, _ = outcome(wire("sinus", leads, rate_hz, seconds=10), bundle="none")
+        seconds = [each for each in observed if isinstance(each, Quality)]
+        assert len(seconds) >= 9
+        assert [each.time_ns for each in seconds] == [
+            (k + 1) * NS_PER_S for k in range(len(seconds))
+        ]
+        assert all(len(each.leads) == leads for each in seconds)
+
+
+def test_most_beats_of_a_sinus_rhythm_are_labelled_normal():
+    observed, alerts, _ = outcome(wire("sinus", seconds=60))
+    labels = [each.label for each in observed if isinstance(each, BeatLabel)]
+    assert len(labels) > 50
+    assert labels.count("N") / len(labels) > 0.95
+    assert alerts == []
+
+
+def test_lost_frames_are_gaps_of_their_true_length_and_counts_are_conserved():
+    faults = Faults(drop=0.05, duplicate=0.05, reorder=0.05, corrupt=0.05)
+    _, _, line = outcome(wire("sinus", faults=faults, seconds=60), bundle="none")
+    decoded, count = line.counts
+    assert count.received == count.delivered + count.duplicate + count.late + count.bad
+    assert count.span == count.delivered + count.gap
+    assert count.pending == 0
+    assert count.gap > 0
+    assert count.span == pytest.approx(60 * 250, abs=50)
+    assert decoded.bad_frames > 0
+
+
+def frames(parts, rate_hz=250):
+    """Packets of native frames: parts are (first sample, samples)."""
+    packets = []
+    for first, samples in parts:
+        digital = np.round(samples).astype(np.int64)[:, None]
+        data = encode_frame(
+            digital,
+            rate_hz=rate_hz,
+            scale_nv=1000,
+            sequence=first,
+            device_time_us=round(first / rate_hz * 1e6),
+        )
+        packets.append((data, round((first + len(samples)) / rate_hz * NS_PER_S)))
+    return packets
+
+
+def test_a_short_gap_is_bridged_and_no_rr_interval_spans_it():
+    patch = VirtualPatch(PatchConfig(scenario="sinus", duration_s=20.0))
+    packets = [(each.data, each.due_ns) for each in patch.frames()]
+    whole, _, _ = outcome(packets, bundle="none")
+    holed = packets[:80] + packets[82:]
+    bridged, _, line = outcome(holed, bundle="none")
+    assert line.counts[1].gap == 50
+    lost_ns = 80 * 25 / 250 * NS_PER_S
+    following = next(b for b in bridged if isinstance(b, Beat) and b.time_ns > lost_ns)
+    assert following.rr_ms is None
+    missing = [each.missing for each in bridged if isinstance(each, Quality)]
+    assert sum(missing) == pytest.approx(0.2)
+    assert len(missing) == len([each for each in whole if isinstance(each, Quality)])
+    late = lost_ns + 4 * NS_PER_S
+    assert [b.time_ns for b in bridged if isinstance(b, Beat) and b.time_ns > late] == [
+        b.time_ns for b in whole if isinstance(b, Beat) and b.time_ns > late
+    ]
+
+
+def test_after_a_long_gap_everything_begins_anew():
+    silence = np.zeros(25)
+    steps = [(k * 25, silence) for k in range(40)] + [(5000 + k * 25, silence) for k in range(40)]
+    observed, _, line = outcome(frames(steps), bundle="none")
+    seconds = [each for each in observed if isinstance(each, Quality)]
+    assert line.counts[1].gap == 4000
+    assert [each.missing for each in seconds if 4 < each.time_ns / NS_PER_S < 20] == [1.0] * 15
+
+
+def test_a_change_of_rate_is_survived_and_time_goes_on():
+    noise = np.random.default_rng(1).normal(0, 20, 25)
+    slow = frames([(k * 25, noise) for k in range(100)], 250)
+    fast = frames([(k * 25, noise) for k in range(200)], 500)
+    line = pipeline("none")
+    steps = [line.push(Packet(data, at)) for data, at in slow + fast]
+    events = [type(event) for step in steps for event in step.events]
+    assert FormatChange in events
+    assert line.format.rate_hz == 500
+    assert line.now_ns >= 19 * NS_PER_S
+    times = [q.time_ns for s in steps for q in s.observations if isinstance(q, Quality)]
+    assert times == sorted(times)
+
+
+def test_silence_raises_signal_lost_and_data_end_it():
+    packets = wire("sinus", seconds=30)
+    line = pipeline("none")
+    for data, at in packets[:150]:
+        line.push(Packet(data, at))
+    alerts = [a for k in range(1, 9) for a in line.silence(k * NS_PER_S).alerts]
+    assert [(a.kind, a.phase) for a in alerts] == [("signal_lost", "start")]
+    later = [a for data, at in packets[150:] for a in line.push(Packet(data, at)).alerts]
+    assert ("signal_lost", "end") in [(a.kind, a.phase) for a in later]
+
+
+def test_garbage_on_the_wire_brings_nothing_forth_and_breaks_nothing():
+    rng = np.random.default_rng(3)
+    line = pipeline("none")
+    for _ in range(200):
+        step = line.push(Packet(rng.bytes(500), 0))
+        assert step.events == ()
+    assert line.counts[0].frames == 0
+    packets = wire("sinus", seconds=5)
+    events = [e for data, at in packets for e in line.push(Packet(data, at)).events]
+    assert sum(len(e.samples_uv) for e in events if isinstance(e, Chunk)) >= 5 * 250 - 25
+    assert not any(isinstance(e, Gap) for e in events)
+
+
+def test_silence_is_an_observation_too():
+    step = pipeline("none").silence(2 * NS_PER_S, "cable")
+    assert step.observations == (Silence(2 * NS_PER_S, 2 * NS_PER_S, "cable"),)
+
+
+def test_anchor_maps_stream_time_to_host_and_device():
+    _, _, line = outcome(wire("sinus", seconds=5), bundle="none")
+    anchor = line.anchor
+    assert anchor.device_time_ns(anchor.stream_ns) == anchor.device_ns
+    assert anchor.host_time_ns(anchor.stream_ns + 7) == anchor.host_ns + 7
+    assert replace(anchor, device_ns=None).device_time_ns(5) is None

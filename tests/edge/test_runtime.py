@@ -1,0 +1,126 @@
+import threading
+
+import pytest
+
+from edge.events import Silence
+from firmware_bridge.errors import SourceError
+from firmware_bridge.patch.virtual_patch import PatchConfig, VirtualPatch
+from firmware_bridge.pseudo_terminal import PseudoTerminal, PseudoTerminalFeeder
+from tests.edge.running import Recorder, monitor, runtime_of
+
+
+class ManualClock:
+    """Stands still until it is moved."""
+
+    def __init__(self):
+        self.now_ns = 10**12
+
+    def monotonic_ns(self):
+        return self.now_ns
+
+    def utc_ns(self):
+        return 1_700_000_000 * 10**9 + self.now_ns
+
+
+def in_thread(runtime, **kwargs):
+    thread = threading.Thread(target=runtime.run, kwargs=kwargs, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_several_sources_run_to_their_ends_side_by_side():
+    recorder = Recorder()
+    runtime = runtime_of(
+        recorder,
+        "sim:?scenario=asystole&speed=max&duration_s=30",
+        "sim:?scenario=sinus&speed=max&duration_s=20&fs=500&leads=3",
+    )
+    runtime.run()
+    assert recorder.samples == {"p0": 30 * 250, "p1": 20 * 500}
+    assert ("p0", "asystole") in {(who, alert.kind) for who, alert in recorder.alerts}
+    assert {who for who, _ in recorder.alerts} == {"p0"}
+    assert [word for who, word, _ in recorder.links if who == "p0"] == [
+        "connecting",
+        "streaming",
+        "ended",
+    ]
+    assert all(each.finished and each.error is None for each in runtime.monitors)
+
+
+def test_an_endless_source_does_not_crowd_out_a_live_one():
+    """A replay that is as fast as it can be, beside a patch in real time."""
+    recorder = Recorder()
+    runtime = runtime_of(recorder, "sim:?speed=max", "sim:?speed=1")
+    runtime.run(for_s=3.0)
+    assert recorder.samples["p1"] >= 2 * 250
+    assert recorder.samples["p0"] > recorder.samples["p1"]
+
+
+def test_stop_ends_a_run_from_another_thread():
+    recorder = Recorder(until=100)
+    runtime = runtime_of(recorder, "sim:")
+    thread = in_thread(runtime)
+    assert recorder.seen.wait(10)
+    runtime.stop()
+    thread.join(3)
+    assert not thread.is_alive()
+    count = runtime.monitors[0].pipeline.counts[1]
+    assert count.pending == 0
+    assert count.received == count.delivered + count.duplicate + count.late + count.bad
+
+
+def test_a_source_that_cannot_be_opened_fails_with_its_error():
+    runtime = runtime_of(Recorder(), "serial:///dev/no-such-port")
+    runtime.run(for_s=10)
+    (watched,) = runtime.monitors
+    assert watched.finished
+    assert isinstance(watched.error, SourceError)
+    assert watched.link == "lost"
+
+
+def test_a_patch_on_a_serial_port_is_unplugged_and_plugged_in_again(tmp_path):
+    port = tmp_path / "patch"
+    recorder = Recorder(until=250)
+    runtime = None
+    with PseudoTerminal(port) as terminal:
+        runtime = runtime_of(recorder, f"serial://{port}?device=native")
+        thread = in_thread(runtime)
+        assert terminal.wait_for_reader(10)
+        feeder = PseudoTerminalFeeder(terminal)
+        feeder.feed(VirtualPatch(PatchConfig(duration_s=8.0)).frames(), None)
+        assert recorder.seen.wait(10)
+        assert feeder.wait(10)
+    recorder.until, seen = sum(recorder.samples.values()) + 250, recorder.seen
+    seen.clear()
+    with PseudoTerminal(port) as terminal:
+        assert terminal.wait_for_reader(15)
+        feeder = PseudoTerminalFeeder(terminal)
+        feeder.feed(VirtualPatch(PatchConfig(duration_s=3.0, seed=2)).frames(), None)
+        assert seen.wait(10)
+        runtime.stop()
+        thread.join(5)
+    words = [word for _, word, _ in recorder.links]
+    assert words[:2] == ["connecting", "streaming"]
+    assert "lost" in words
+    assert words.count("streaming") == 2
+    assert runtime.monitors[0].pipeline.counts[1].gap > 0
+
+
+@pytest.mark.parametrize("silent_s", [0, 2, 30])
+def test_silence_is_told_to_the_alarms_by_the_host_clock(silent_s):
+    recorder = Recorder()
+    runtime = runtime_of(recorder)
+    from firmware_bridge.source import open_source
+
+    clock = ManualClock()
+    watched = monitor(open_source("sim:"), "p0", runtime, clock)
+    steps = []
+    watched._on_step = lambda _, step: steps.append(step)
+    clock.now_ns += silent_s * 10**9
+    watched.tick()
+    told = [each for step in steps for each in step.observations]
+    assert told == (
+        [] if silent_s == 0 else [Silence(silent_s * 10**9, silent_s * 10**9, "connecting")]
+    )
+    kinds = [(alert.kind, alert.phase) for step in steps for alert in step.alerts]
+    assert kinds == ([("signal_lost", "start")] if silent_s == 30 else [])
