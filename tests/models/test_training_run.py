@@ -125,7 +125,7 @@ def test_a_stopped_run_goes_on(cache: Path, stopped_run: Path) -> None:
 def test_an_exported_run_is_a_bundle_that_hears_as_the_run_does(
     cache: Path, stopped_run: Path, tmp_path: Path
 ) -> None:
-    export(stopped_run, cache, tmp_path / "toy", "0.0.1")
+    export(stopped_run, cache, tmp_path / "toy", "0.0.1", "two steps")
     bundle, deviation = verify_bundle(tmp_path / "toy")
     assert deviation == 0
     assert bundle.manifest.runtime.parameters <= 150_000
