@@ -12,6 +12,9 @@ from edge.alert import Priority
 
 __all__ = ["Evidence", "Finding", "Rule", "View"]
 
+NOISE_PROBABILITY = 0.5
+"""An encoder that calls the second noise is not believed when it also says VT or VF."""
+
 Evidence = dict[str, float | int | str]
 
 
@@ -37,6 +40,12 @@ class View:
         if since_ns is None:
             return []
         return self.rhythm.recent(count, since_ns, self.signal.heard_ns)
+
+    def says_ventricular(self, second: Second) -> bool:
+        """Whether the encoder calls the second VT or VF, and not noise."""
+        probability = (second.vt or 0.0) + (second.vf or 0.0)
+        believed = (second.noise or 0.0) < NOISE_PROBABILITY
+        return believed and probability >= self.limits.ventricular_probability
 
     @property
     def beats_stale(self) -> bool:

@@ -52,6 +52,7 @@ class AlarmLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         16 intervals of a tachycardia may fall outside (an ectopic or a missed beat).
     vf_s, vt_s, af_s: seconds of encoder output that must agree; one more second may disagree for
         vf and vt, a fifth of them for af.
+    ventricular_probability: of VT and VF together, above which a second counts.
     af_rr_ratio: RMSSD / mean RR above which RR intervals count as irregular.
     hysteresis_bpm: how far a rate must come back inside its limit before its alarm may end.
     end_s: a condition must be absent so long before its alarm ends.
@@ -79,9 +80,8 @@ class AlarmLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     vt_beats: Annotated[int, _between(4, 30)] = 5
     vt_bpm: Annotated[float, _between(80, 200)] = 100.0
     vt_s: Annotated[int, _between(2, 15)] = 4
-    vt_probability: Probability = 0.7
     vf_s: Annotated[int, _between(3, 10)] = 4
-    vf_probability: Probability = 0.6
+    ventricular_probability: Probability = 0.7
     af_s: Annotated[int, _between(10, 120)] = 30
     af_probability: Probability = 0.5
     af_rr_ratio: Annotated[float, _between(0.03, 0.5)] = 0.1

@@ -87,7 +87,7 @@ def tachy(view: View) -> Finding | None:
 
 def _vf_now(view: View) -> bool:
     latest = view.seconds(1)
-    return bool(latest) and (latest[0].vf or 0.0) >= view.limits.vf_probability
+    return bool(latest) and view.says_ventricular(latest[0])
 
 
 def _slow(view: View, limit_bpm: float, count: int) -> Finding | None:

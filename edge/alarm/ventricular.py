@@ -13,23 +13,25 @@ from edge.events import BeatClass
 
 __all__ = ["pvc_run", "vf", "vt"]
 
-NOISE_PROBABILITY = 0.5
-"""An encoder that calls the second noise is not believed when it also says VF."""
-
 
 def vf(view: View) -> Finding | None:
-    """Encoder's VF probability (flutter included) in `vf_s` of the last `vf_s` + 1 seconds.
+    """Encoder's VT or VF (flutter included) in `vf_s` of the last `vf_s` + 1 seconds, and VF the
+    more probable of the two; once on, it stays while either goes on.
 
-    Without a VF output nothing is guessed from rates: fibrillation then shows as asystole (no
-    QRS found) or as extreme tachycardia, both of high priority.
+    That a rhythm is one of the two is far surer than which: their sum decides whether to call,
+    their shares only what. Without these outputs nothing is guessed from rates: fibrillation
+    then shows as asystole (no QRS found) or as extreme tachycardia, both of high priority.
     """
     limits = view.limits
-    return _confirmed(view, "vf", limits.vf_s, limits.vf_probability)
+    said = _confirmed(view, limits.vf_s)
+    if not said or not (view.active or _mean(said, "vf") >= _mean(said, "vt")):
+        return None
+    return _said(said)
 
 
 def vt(view: View) -> Finding | None:
-    """A run of `vt_beats` ventricular beats above `vt_bpm`, or the encoder's VT output for
-    `vt_s` of `vt_s` + 1 seconds while the beats are as fast."""
+    """A run of `vt_beats` ventricular beats above `vt_bpm`, or the encoder's VT or VF for `vt_s`
+    of `vt_s` + 1 seconds, VT the more probable, while the beats are as fast."""
     return _vt_by_beats(view) or _vt_by_encoder(view)
 
 
@@ -74,32 +76,35 @@ def _vt_by_beats(view: View) -> Finding | None:
 
 def _vt_by_encoder(view: View) -> Finding | None:
     limits = view.limits
-    found = _confirmed(view, "vt", limits.vt_s, limits.vt_probability)
-    if found is None or view.beats_stale:
+    said = _confirmed(view, limits.vt_s)
+    if not said or view.beats_stale or not _mean(said, "vt") > _mean(said, "vf"):
         return None
     beats = view.beats.last(limits.vt_beats, view.usable_since_ns)
     if beats is None or not _is_fast(beats, view):
         return None
+    found = _said(said)
     return Finding(found.onset_ns, {**found.evidence, **_rate_of(beats)})
 
 
-def _confirmed(view: View, head: str, needed: int, limit: float) -> Finding | None:
+def _confirmed(view: View, needed: int) -> list[Second]:
+    """The seconds that the encoder calls VT or VF, where they are enough; else none."""
     seconds = view.seconds(needed + 1)
-    positive = [second for second in seconds if _says(second, head, limit)]
+    positive = [second for second in seconds if view.says_ventricular(second)]
     enough = needed // 2 if view.active else needed
-    if len(positive) < enough or not positive:
-        return None
-    mean = sum(getattr(second, head) for second in positive) / len(positive)
-    return Finding(
-        positive[0].time_ns - SECOND_NS,
-        {f"{head}_probability": round(mean, 3), f"{head}_seconds": len(positive)},
-    )
+    return positive if len(positive) >= max(enough, 1) else []
 
 
-def _says(second: Second, head: str, limit: float) -> bool:
-    probability: float | None = getattr(second, head)
-    noise = second.noise or 0.0
-    return probability is not None and probability >= limit and noise < NOISE_PROBABILITY
+def _said(seconds: list[Second]) -> Finding:
+    evidence: Evidence = {
+        "vf_probability": round(_mean(seconds, "vf"), 3),
+        "vt_probability": round(_mean(seconds, "vt"), 3),
+        "seconds": len(seconds),
+    }
+    return Finding(seconds[0].time_ns - SECOND_NS, evidence)
+
+
+def _mean(seconds: list[Second], head: str) -> float:
+    return sum(getattr(second, head) or 0.0 for second in seconds) / len(seconds)
 
 
 def _labelled(view: View) -> list[HeardBeat]:

@@ -106,7 +106,7 @@ def test_no_sample_is_lost(run, record):
 
 def test_every_alert_is_acknowledged_and_received_once(run):
     for alerts in run.alerts.values():
-        assert [alert["seq"] for alert in alerts] == list(range(1, len(alerts) + 1))
+        assert sorted(alert["seq"] for alert in alerts) == list(range(1, len(alerts) + 1))
     assert run.mqtt["refused"] == 0
 
 
@@ -121,17 +121,16 @@ def test_each_alarm_starts_before_it_is_updated_or_ends(run):
             assert "end" not in seen[:-1]
 
 
-def test_each_long_ventricular_flutter_of_207_is_a_ventricular_alarm(run, records_dir):
+def test_ventricular_flutter_of_207_is_alarmed_as_vf(run, records_dir):
     episodes = [e for e in _flutter(records_dir) if e[1] - e[0] >= FLUTTER_MIN_S]
     assert len(episodes) == 4
-    spans = _spans(run.alerts["207"], {"vf", "vt"})
-    assert [e for e in episodes if not _overlaps(e, spans)] == []
+    called = _spans(run.alerts["207"], {"vf"})
+    assert [e for e in episodes if not _overlaps(e, called)] == []
 
 
-def test_flutter_of_207_is_called_vf_and_nothing_else_is(run, records_dir):
+def test_nothing_else_of_207_is_called_vf(run, records_dir):
     episodes = _flutter(records_dir)
     called = _spans(run.alerts["207"], {"vf"})
-    assert called
     assert [span for span in called if not _overlaps(span, episodes)] == []
 
 

@@ -22,7 +22,7 @@ def test_defaults_are_valid_and_those_of_cinc_2015() -> None:
     ("given", "named"),
     [
         ({"asystole_s": 60}, "asystole_s"),
-        ({"vf_probability": 1.0}, "vf_probability"),
+        ({"ventricular_probability": 1.0}, "ventricular_probability"),
         ({"vt_beats": 2}, "vt_beats"),
         ({"asystol_s": 4}, "asystol_s"),
         ({"tachy_bpm": "fast"}, "tachy_bpm"),
