@@ -1,26 +1,30 @@
 """Software delay: from the last byte of the deciding packet to an independent subscriber.
 
-Many virtual patches on pseudo-terminals, in real time, whose electrodes come off and on again
-all the time; one `edge run` watches them all and publishes to Mosquitto on the loopback
-interface. A subscriber notes when each alert arrives. That is later than the broker's PUBACK,
-so the figure is an upper bound of the delay to PUBACK.
+Virtual patches in a process of their own write to pseudo-terminals in real time; their
+electrodes come off and on every three seconds. One `edge run` watches them all and publishes to
+Mosquitto on the loopback interface; a subscriber notes when each alert arrives. That is
+later than the broker's PUBACK, so the figure is an upper bound of the delay to PUBACK.
 
-    python -m benchmarks.bench_delay [--patches 40] [--for 150] [--json]
+    python -m benchmarks.bench_delay [--patches 8] [--for 300] [--json]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 import tempfile
-import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from benchmarks.machine import machine
+from edge.alarm.limits import AlarmLimits
 from edge.broker import EmbeddedBroker
 from edge.clock import SystemClock
 from edge.config import Config, Patient, Storage
@@ -29,15 +33,10 @@ from edge.monitor import Monitor
 from edge.mqtt_settings import MqttSettings
 from edge.pipeline import Step
 from edge.run import JsonDisplay, RunOptions, run
-from edge.runtime import Runtime
 from edge.subscribe import Subscriber
-from firmware_bridge.patch.virtual_patch import PatchConfig, VirtualPatch
-from firmware_bridge.pseudo_terminal import PseudoTerminal, PseudoTerminalFeeder
 
 MIN_FOR_P99 = 662
 """Early-stopping floor of MLPerf Inference for a 99th percentile."""
-
-READER_S = 30.0
 
 
 class Stopwatch(JsonDisplay):
@@ -75,32 +74,39 @@ def measure(patches: int, for_s: float) -> dict[str, Any]:
     watch = Stopwatch()
     with ExitStack() as stack:
         broker = stack.enter_context(EmbeddedBroker())
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        terminals = [stack.enter_context(PseudoTerminal()) for _ in range(patches)]
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.enter_context(_patches(folder, patches))
         settings = MqttSettings(url=broker.url, protocol=broker.protocol)
         topic = settings.topics.base + "/+/alert"
         stack.enter_context(Subscriber(settings.endpoint, topic, watch.received, broker.protocol))
-
-        def feed(_: Runtime) -> None:
-            for seed, terminal in enumerate(terminals):
-                threading.Thread(target=_feed, args=(terminal, seed), daemon=True).start()
-
-        config = Config(
-            patient=tuple(
-                Patient(id=f"p{k}", source=f"serial://{terminal.path}?device=native")
-                for k, terminal in enumerate(terminals)
-            ),
-            mqtt=settings,
-            storage=Storage(directory=folder),
-        )
-        run(config, RunOptions(for_s, json=True), on_ready=feed, display=watch)
+        run(_config(folder, patches, settings), RunOptions(for_s, json=True), display=watch)
     return _summary(watch, patches, for_s, broker.kind)
 
 
-def _feed(terminal: PseudoTerminal, seed: int) -> None:
-    patch = VirtualPatch(PatchConfig(scenario="lead_off", seed=seed))
-    if terminal.wait_for_reader(READER_S):
-        PseudoTerminalFeeder(terminal).feed(patch.frames(), 1.0)
+@contextmanager
+def _patches(folder: Path, count: int) -> Iterator[None]:
+    command = [sys.executable, "-m", "benchmarks.toggling_patches", str(folder), str(count)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        if process.stdout is None or process.stdout.readline().strip() != "ready":
+            raise RuntimeError("the patches did not start")
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def _config(folder: Path, patches: int, settings: MqttSettings) -> Config:
+    limits = AlarmLimits(lead_off_s=1.0, end_s=1.0, refractory_s=0.0)
+    return Config(
+        patient=tuple(
+            Patient(id=f"p{k}", source=f"serial://{folder}/p{k}?device=native", limits=limits)
+            for k in range(patches)
+        ),
+        mqtt=settings,
+        storage=Storage(directory=str(folder / "state")),
+    )
 
 
 def _summary(watch: Stopwatch, patches: int, for_s: float, broker: str) -> dict[str, Any]:
@@ -122,8 +128,8 @@ def _summary(watch: Stopwatch, patches: int, for_s: float, broker: str) -> dict[
 def main() -> None:
     """Print a table, or one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--patches", type=int, default=40)
-    parser.add_argument("--for", dest="for_s", type=float, default=150.0)
+    parser.add_argument("--patches", type=int, default=8)
+    parser.add_argument("--for", dest="for_s", type=float, default=300.0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     result = measure(options.patches, options.for_s)

@@ -11,6 +11,7 @@ import contextlib
 import select
 import socket
 import ssl
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from firmware_bridge.stream import NS_PER_S
 
 CONNECT_TIMEOUT_S = 5.0
 CONNACK_TIMEOUT_S = 10.0
+CONNACK_POLL_S = 0.1
 GOODBYE_ROUNDS = 5
 JSON = "application/json"
 
@@ -68,6 +70,7 @@ class Session:
     """An MQTT connection. All methods belong to one thread.
 
     wake: readable when there is something to publish; ends a wait in `serve`.
+    stopping: once set, an answer of the broker to CONNECT is waited for no more.
     Raises ConnectFailedError where the broker cannot be reached or refuses.
     """
 
@@ -78,11 +81,13 @@ class Session:
         will: Outgoing,
         clock: Clock,
         wake: socket.socket,
+        stopping: threading.Event | None = None,
     ) -> None:
         self.receive_maximum = 65_535
         self._settings = settings
         self._clock = clock
         self._wake = wake
+        self._stopping = stopping or threading.Event()
         self._five = settings.protocol == 5
         self._acks: list[Ack] = []
         self._end = ""
@@ -108,21 +113,25 @@ class Session:
 
         Raises ConnectionLostError.
         """
+        self._wait(timeout_s, [self._wake])
+        acks, self._acks = self._acks, []
+        if not acks:
+            self._check()
+        return acks
+
+    def _wait(self, timeout_s: float, others: list[socket.socket]) -> None:
+        """Until the broker says something, one of the others is readable, or time is up."""
         sock = self._socket()
         buffered = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
         writers = [sock] if self._client.want_write() else []
         ready, writable, _ = select.select(
-            [sock, self._wake], writers, [], 0.0 if buffered else timeout_s
+            [sock, *others], writers, [], 0.0 if buffered else timeout_s
         )
         if sock in ready or buffered:
             self._client.loop_read()
         if writable:
             self._client.loop_write()
         self._client.loop_misc()
-        acks, self._acks = self._acks, []
-        if not acks:
-            self._check()
-        return acks
 
     def disconnect(self) -> None:
         """Say goodbye, so that the broker does not publish the will."""
@@ -168,12 +177,14 @@ class Session:
             self._client.connect(endpoint.host, endpoint.port, self._settings.keepalive_s)
         except (OSError, ValueError) as error:
             raise unreachable(self._settings, error) from None
+        # Else an alert waits up to 40 ms for the acknowledgement of the state sent before it.
+        self._socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         deadline = self._clock.monotonic_ns() + int(CONNACK_TIMEOUT_S * NS_PER_S)
         while self._connack is None:
-            if self._clock.monotonic_ns() > deadline:
+            if self._clock.monotonic_ns() > deadline or self._stopping.is_set():
                 raise no_answer(self._settings, CONNACK_TIMEOUT_S)
             try:
-                self.serve(1.0)
+                self._wait(CONNACK_POLL_S, [])
             except ConnectionLostError:
                 raise hung_up(self._settings) from None
         if self._connack.is_failure:
