@@ -17,9 +17,11 @@ from numpy.typing import ArrayLike
 from edge.alarm.limits import AlarmLimits
 from edge.alert import Alert
 from edge.assemble import alarms, encoder_factory
+from edge.clock import SystemClock
 from edge.events import Observation
 from edge.pipeline import REORDER_FRAMES, Pipeline, Step
 from edge.segment import SegmentSettings
+from edge.source_reading import packets
 from firmware_bridge.protocols import Decoder
 from firmware_bridge.source import open_source
 from firmware_bridge.stream import (
@@ -35,7 +37,6 @@ from firmware_bridge.stream import (
 )
 
 DEFAULT_BUNDLE = "tcn-s"
-READ_TIMEOUT_S = 0.5
 
 Event = Chunk | Gap | FormatChange | Observation | Alert
 Callback = Callable[[Event], None]
@@ -123,26 +124,11 @@ def watch(
     """
     source = open_source(uri)
     pipeline = _pipeline(source.decoder, bundle, limits, settings)
-    source.transport.open()
-    try:
-        for command in source.decoder.start_commands():
-            source.transport.write(command)
-        yield from _events(source.transport.read, pipeline, for_s)
-    finally:
-        source.transport.close()
-
-
-def _events(
-    read: Callable[[float], Packet | None], pipeline: Pipeline, for_s: float | None
-) -> Iterator[Event]:
     limit_ns = None if for_s is None else round(for_s * NS_PER_S)
-    while limit_ns is None or pipeline.now_ns < limit_ns:
-        try:
-            packet = read(READ_TIMEOUT_S)
-        except EOFError:
+    for packet in packets(source, None, SystemClock()):
+        yield from _in_order(pipeline.push(packet))
+        if limit_ns is not None and pipeline.now_ns >= limit_ns:
             break
-        if packet is not None:
-            yield from _in_order(pipeline.push(packet))
     yield from _in_order(pipeline.finish())
 
 

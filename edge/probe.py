@@ -8,11 +8,10 @@ from itertools import pairwise
 from statistics import median
 
 from edge.clock import Clock
+from edge.source_reading import packets
 from firmware_bridge.source import Source
-from firmware_bridge.stream import NS_PER_S, Chunk, DecodeCount, Packet, StreamFormat, TimelineCount
+from firmware_bridge.stream import NS_PER_S, Chunk, DecodeCount, StreamFormat, TimelineCount
 from firmware_bridge.timeline import Timeline
-
-READ_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,33 +34,15 @@ class ProbeReport:
 
 def probe(source: Source, for_s: float, clock: Clock) -> ProbeReport:
     """Listen for `for_s` seconds. Raises SourceError where the source cannot be opened."""
-    packets: list[Packet] = []
+    arrivals_ns: list[int] = []
     chunks: list[Chunk] = []
     timeline = Timeline()
-    source.transport.open()
-    try:
-        for command in source.decoder.start_commands():
-            source.transport.write(command)
-        for packet in _packets(source, clock.monotonic_ns() + round(for_s * NS_PER_S), clock):
-            packets.append(Packet(b"", packet.host_time_ns))
-            for frame in source.decoder.push(packet):
-                chunks += _chunks(timeline.push(frame, packet.host_time_ns))
-        chunks += _chunks(timeline.flush())
-        for command in source.decoder.stop_commands():
-            source.transport.write(command)
-    finally:
-        source.transport.close()
-    return _report(source, packets, chunks, timeline.count)
-
-
-def _packets(source: Source, until_ns: int, clock: Clock) -> Iterable[Packet]:
-    while clock.monotonic_ns() < until_ns:
-        try:
-            packet = source.transport.read(READ_S)
-        except EOFError:
-            return
-        if packet is not None:
-            yield packet
+    for packet in packets(source, for_s, clock):
+        arrivals_ns.append(packet.host_time_ns)
+        for frame in source.decoder.push(packet):
+            chunks += _chunks(timeline.push(frame, packet.host_time_ns))
+    chunks += _chunks(timeline.flush())
+    return _report(source, arrivals_ns, chunks, timeline.count)
 
 
 def _chunks(events: Iterable[object]) -> list[Chunk]:
@@ -69,9 +50,8 @@ def _chunks(events: Iterable[object]) -> list[Chunk]:
 
 
 def _report(
-    source: Source, packets: list[Packet], chunks: list[Chunk], count: TimelineCount
+    source: Source, times: list[int], chunks: list[Chunk], count: TimelineCount
 ) -> ProbeReport:
-    times = [packet.host_time_ns for packet in packets]
     gaps_ms = [(b - a) / 1e6 for a, b in pairwise(times)]
     span_s = (times[-1] - times[0]) / NS_PER_S if times else 0.0
     newest = chunks[-1] if chunks else None

@@ -19,10 +19,12 @@ class TimedBytes:
     """Bytes and the moment at which they leave the device.
 
     due_ns: nanoseconds since the stream began, never less than the item's before.
+    channel: as of the Packet that it becomes.
     """
 
     data: bytes
     due_ns: int
+    channel: str = ""
 
 
 def parse_speed(text: str) -> float | None:
@@ -124,7 +126,7 @@ class PacedTransport:
         if wait_s > 0 and self._closed.wait(wait_s):
             return None
         self._next = None
-        return Packet(item.data, self._pacer.stamp_ns(item.due_ns))
+        return Packet(item.data, self._pacer.stamp_ns(item.due_ns), item.channel)
 
     def write(self, data: bytes) -> None:
         """Ignored: a recorded or simulated device takes no commands."""

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from firmware_bridge.capture import is_capture, read_capture
+from firmware_bridge.devices import make_decoder
 from firmware_bridge.errors import SourceError, SourceUriError
 from firmware_bridge.native import NativeDecoder
 from firmware_bridge.pacing import PacedTransport, TimedBytes, parse_speed
@@ -112,9 +114,15 @@ class _Ledger:
 
 
 def open_replay(uri: SourceUri) -> Source:
-    """Source of `replay:PATH?speed=1&via=serial&lead=0,1`; the recording is read now."""
+    """Source of `replay:PATH?speed=1&via=serial&lead=0,1`; a recording is read now.
+
+    A raw capture plays back packet by packet through the decoder of its device; `via` and
+    `lead` are for recordings only.
+    """
     if not uri.target:
         raise SourceUriError("replay: names no recording; write replay:PATH, such as replay:100")
+    if is_capture(Path(uri.target)):
+        return _open_capture(uri)
     record = read_record(Path(uri.target))
     if "lead" in uri.options:
         record = record.select(uri.options["lead"])
@@ -125,9 +133,8 @@ def open_replay(uri: SourceUri) -> Source:
         transport = SerialReplayTransport(record.name, frames, speed)
     else:
         transport = PacedTransport(record.name, frames, speed)
-    options = "&".join(f"{name}={value}" for name, value in uri.options.items())
     return Source(
-        uri=f"replay:{uri.target}?{options}" if options else f"replay:{uri.target}",
+        uri=_text(uri),
         transport=transport,
         decoder=NativeDecoder(record.leads),
         finite=True,
@@ -136,3 +143,23 @@ def open_replay(uri: SourceUri) -> Source:
             f"{', '.join(record.leads)}"
         ),
     )
+
+
+def _open_capture(uri: SourceUri) -> Source:
+    for option in ("via", "lead"):
+        if option in uri.options:
+            raise SourceUriError(f"replay: {uri.target} is a raw capture, which takes no {option}=")
+    header, packets = read_capture(Path(uri.target))
+    name = Path(uri.target).name
+    return Source(
+        uri=_text(uri),
+        transport=PacedTransport(name, packets, parse_speed(uri.get("speed", "1"))),
+        decoder=make_decoder(header.device, **header.options),
+        finite=True,
+        description=f"replay of the capture {name} of {header.uri or header.device}",
+    )
+
+
+def _text(uri: SourceUri) -> str:
+    options = "&".join(f"{name}={value}" for name, value in uri.options.items())
+    return f"replay:{uri.target}?{options}" if options else f"replay:{uri.target}"
