@@ -24,8 +24,11 @@ MUSCLE_RATIO = (0.25, 0.6)
 
 
 def noise_share(sums: Mapping[str, float]) -> float:
-    """Noise from 0 (none) to 1 (nothing else), from the sums of `edge.kernels.quality`."""
+    """Noise from 0 (none) to 1 (nothing else), from the sums of `edge.kernels.quality`; 0 where
+    they sum up nothing."""
     count = sums["count"]
+    if not count:
+        return 0.0
     base_uv = _spread(sums["base"], sums["base2"], count)
     band_uv = _spread(sums["band"], sums["band2"], count)
     qrs_uv = max(math.sqrt(sums["qrs2"] / count), 1e-3)

@@ -28,6 +28,7 @@ RAIL_RANGE_UV = 1000.0  # span of the stream below which a rail cannot be told f
 NOISY_BELOW = 0.5  # score
 MISSING_FRACTION = 0.5  # of a second in gaps that leaves nothing to judge
 NAMES = tuple(SUMS.names or ())
+SETTLE_S = 1.0  # after a start or a gap the filters still ring: no noise is judged
 GAP_REPORT_S = 600  # of a longer gap only its last seconds are reported
 
 
@@ -56,6 +57,7 @@ class QualityMonitor:
         self._totals = self._sums.view(np.float64).reshape(leads, -1)
         self._past = np.zeros((MEMORY_S, *self._totals.shape))
         self._seconds = 0
+        self._settled_at = 0.0
         self._missing = 0
         self._started = False
         self._next = 0
@@ -105,6 +107,7 @@ class QualityMonitor:
         self._states["primed"] = 0
         self._states["run"] = 0
         stop = start + length
+        self._settled_at = stop + SETTLE_S * self._rate_hz
         reported = stop - math.ceil(GAP_REPORT_S * self._rate_hz)
         if start < reported:
             self._totals[:] = 0.0
@@ -125,6 +128,7 @@ class QualityMonitor:
 
     def _begin(self, index: int) -> None:
         self._started = True
+        self._settled_at = max(self._settled_at, index + SETTLE_S * self._rate_hz)
         self._next = index
         self._end = self.second_end(index)
 
@@ -148,7 +152,8 @@ class QualityMonitor:
         self._next += count
         if self._next < self._end:
             return []
-        self._past[self._seconds % MEMORY_S] = self._totals
+        settled = self._end - self._rate_hz > self._settled_at - 1.0
+        self._past[self._seconds % MEMORY_S] = self._totals if settled else 0.0
         self._seconds += 1
         now, recent = self._totals.tolist(), self._past.sum(axis=0).tolist()
         spans_uv = (self._states["top"] - self._states["bottom"]).tolist()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.condition import Conditioner
-from edge.quality import QualityMonitor
+from edge.quality import SETTLE_S, QualityMonitor
 from tests.edge.synthetic_ecg import chunked, ecg, regular
 
 RATE_HZ = 250.0
@@ -70,8 +70,15 @@ def test_wander_under_clear_complexes_is_not_poor():
 def test_muscle_noise_is_poor():
     samples = ecg(regular(70, 20), 20, RATE_HZ, noise_uv=300.0)
     verdicts = judge(samples)
-    assert scores(verdicts).max() < 0.5
-    assert all(verdict.leads[0].noisy for verdict in verdicts)
+    assert scores(verdicts[round(SETTLE_S) :]).max() < 0.5
+    assert all(verdict.leads[0].noisy for verdict in verdicts[round(SETTLE_S) :])
+
+
+@pytest.mark.parametrize("first", [0, 40, 90, 150])
+def test_a_clean_signal_is_good_from_its_first_second(first):
+    """Wherever in the heart cycle, and at whatever offset, it begins."""
+    samples = ecg(regular(70, 20), 20, RATE_HZ)[first:] + np.float32(5000.0)
+    assert scores(judge(samples)).min() > 0.9
 
 
 def test_mains_hum_is_not_muscle():
