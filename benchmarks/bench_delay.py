@@ -31,8 +31,9 @@ from edge.config import Config, Patient, Storage
 from edge.messages import AlertMessage
 from edge.monitor import Monitor
 from edge.mqtt_settings import MqttSettings
+from edge.ndjson import JsonDisplay
 from edge.pipeline import Step
-from edge.run import JsonDisplay, RunOptions, run
+from edge.run import RunOptions, run
 from edge.subscribe import Subscriber
 
 MIN_FOR_P99 = 662

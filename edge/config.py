@@ -105,7 +105,9 @@ def load(
     origins = [str(path) for path in _files(named, env)]
     for path in _files(named, env):
         tree = _merged(tree, _read(path))
-    tree = _merged(tree, _from_environment(env))
+    if variables := _from_environment(env):
+        origins.append("the environment")
+    tree = _merged(tree, variables)
     tree = _merged(tree, flags or {})
     return check(tree, origins)
 
@@ -121,6 +123,11 @@ def check(tree: Tree, origins: Iterable[str] = ()) -> Config:
         if ids.count(patient_id) > 1:
             raise ConfigError(f"config: two patients have the id {patient_id!r}; ids must differ")
     return config
+
+
+def mqtt_settings(url: str) -> MqttSettings:
+    """The settings of a broker of which only the URL is known. Raises ConfigError."""
+    return check({"mqtt": {"url": url}}).mqtt or MqttSettings()
 
 
 def schema() -> Tree:
@@ -154,6 +161,8 @@ def _from_environment(env: Mapping[str, str]) -> Tree:
         branch = tree
         for section in sections:
             branch = branch.setdefault(section, {})
+            if not isinstance(branch, dict):
+                raise ConfigError(f"config: {name}: another variable gives {section} a plain value")
         branch[key] = _scalar(text)
     return tree
 
@@ -183,7 +192,7 @@ def _explain(text: str, origins: list[str]) -> str:
 def _suggest(text: str) -> str:
     unknown = re.search(r"unknown field `(\w+)`", text)
     if not unknown:
-        return ""
+        return "; `edge config schema` lists what is allowed" if "enum" in text else ""
     known = [field for node in schema()["$defs"].values() for field in node.get("properties", {})]
     close = get_close_matches(unknown[1], known, n=1)
     return f"; did you mean `{close[0]}`?" if close else "; see `edge config schema`"

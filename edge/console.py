@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
+from typing import TextIO, cast
 
 import numpy as np
 from rich.console import Console, Group, RenderableType
@@ -12,6 +14,7 @@ from rich.text import Text
 from edge.alert import AlarmKind, Phase, Priority
 from edge.messages import AlertMessage, StateMessage
 from edge.monitor import LinkReport, Monitor
+from edge.output import Output
 from edge.pipeline import Step
 from edge.terminal import strip
 from firmware_bridge.stream import Chunk, FormatChange
@@ -51,10 +54,11 @@ class RunConsole:
     strips: draw each patient's ECG, not just its numbers.
     """
 
-    def __init__(self, console: Console, live: bool, strips: bool = False) -> None:
-        self._console = console
+    def __init__(self, output: Output, live: bool, strips: bool = False) -> None:
+        self._output = output
+        self._console = Console(file=cast(TextIO, output), highlight=False)
         self._strips = strips
-        self._live = Live(console=console, auto_refresh=False, transient=True) if live else None
+        self._live = _live_view(self._console) if live else None
         self._monitors: tuple[Monitor, ...] = ()
         self._announced: dict[str, object] = {}
         self._drawn_ns: dict[str, int] = {}
@@ -75,9 +79,9 @@ class RunConsole:
         self._console.print(Text(line, style=style), soft_wrap=True)
 
     def alert(self, message: AlertMessage) -> None:
-        """One line for one step of an alarm condition; updates are left to the live view."""
+        """One line (on a narrow terminal two) for the start or end of an alarm condition."""
         if message.phase is not Phase.UPDATE:
-            self._console.print(alert_line(message), soft_wrap=True)
+            self._console.print(alert_line(message), soft_wrap=self._live is None)
 
     def stepped(self, monitor: Monitor, step: Step) -> None:
         """Say what the stream is once it is known; redraw now and then."""
@@ -95,7 +99,8 @@ class RunConsole:
         self.say(f"{monitor.patient.id}: link {report.word}{reason}", "dim")
 
     def ticked(self, monitors: Iterable[Monitor]) -> None:
-        """Redraw, so that silence shows."""
+        """Redraw, so that silence shows; is anybody still there to see it?"""
+        self._output.check()
         self._redraw()
 
     def _announce_format(self, monitor: Monitor) -> None:
@@ -121,6 +126,16 @@ class RunConsole:
         return [*(Text(row, style=style) for row in drawn), line]
 
 
+def _live_view(console: Console) -> Live:
+    """Redrawn on demand; what is logged meanwhile appears above it, unless it goes elsewhere."""
+    return Live(
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        redirect_stderr=sys.stderr.isatty(),
+    )
+
+
 def alert_line(message: AlertMessage) -> Text:
     """`12:00:03  HIGH    start  ventricular tachycardia  p1  beats=6 rate_bpm=171`."""
     evidence = " ".join(f"{name}={_short(value)}" for name, value in message.evidence.items())
@@ -140,18 +155,21 @@ def alert_line(message: AlertMessage) -> Text:
 
 
 def status_line(state: StateMessage) -> Text:
-    """The numbers of one patient in one line."""
+    """One patient in one line, the most important first: a narrow terminal cuts its end."""
     rate = "--" if state.heart_rate_bpm is None else f"{state.heart_rate_bpm:.0f}"
     quality = "--" if state.quality is None else f"{state.quality * 100:.0f} %"
     battery = "" if state.battery_percent is None else f"  battery {state.battery_percent} %"
     gaps = state.samples.gap / state.samples.span * 100 if state.samples.span else 0.0
     alarms = ", ".join(KIND_WORDS.get(kind, kind) for kind in state.active) or "no alarm"
+    link = "" if state.link == "streaming" else f"  {state.link}"
     return Text.assemble(
         (f"{state.patient} ", "bold"),
         (f"{rate:>3} bpm", "bold green"),
-        f"  {state.rhythm or 'rhythm unknown'}  quality {quality}{battery}"
-        f"  lost {gaps:.2f} %  {state.link}  ",
+        (f"{link}  ", "bold"),
         (alarms, "bold red" if state.active else "dim"),
+        f"  rhythm {state.rhythm or '--'}  quality {quality}{battery}  lost {gaps:.2f} %",
+        no_wrap=True,
+        overflow="ellipsis",
     )
 
 

@@ -12,15 +12,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from edge.broker import EmbeddedBroker
 from edge.clock import SystemClock, rfc3339
-from edge.config import Config, Encoder, Patient, Storage
+from edge.config import Config, Encoder, Patient, Storage, mqtt_settings
+from edge.display import TextDisplay
 from edge.messages import AlertMessage
+from edge.monitor import Monitor
 from edge.mqtt_settings import MqttSettings
-from edge.run import JsonDisplay, RunOptions, TextDisplay, run
+from edge.ndjson import JsonDisplay
+from edge.run import RunOptions, run
 from edge.runtime import Runtime
 from edge.subscribe import Subscriber
 from firmware_bridge.patch.virtual_patch import PatchConfig, VirtualPatch
@@ -51,31 +55,27 @@ def demo(options: DemoOptions) -> int:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-demo-"))
         terminal = stack.enter_context(PseudoTerminal())
         display = _JsonDemo() if options.json else _TextDemo(settings)
-        stack.enter_context(
-            Subscriber(
-                settings.endpoint,
-                settings.topics.alert(PATIENT),
-                display.received,
-                settings.protocol,
-            )
-        )
         feeder = PseudoTerminalFeeder(terminal)
         stack.callback(feeder.stop)
 
-        def start_patch(_: Runtime) -> None:
+        def ready(_: Runtime) -> None:
+            topic = settings.topics.alert(PATIENT)
+            stack.enter_context(
+                Subscriber(settings.endpoint, topic, display.received, settings.protocol)
+            )
             threading.Thread(
                 target=_feed_when_open, args=(terminal, feeder, patch), daemon=True
             ).start()
 
         config = _config(terminal.path, settings, Path(folder))
         run_options = RunOptions(options.for_s, options.json, strips=True)
-        return run(config, run_options, on_ready=start_patch, display=display)
+        return run(config, run_options, on_ready=ready, display=display)
 
 
 @contextmanager
 def _broker(options: DemoOptions) -> Iterator[MqttSettings]:
     if options.mqtt:
-        yield MqttSettings(url=options.mqtt)
+        yield mqtt_settings(options.mqtt)
         return
     with EmbeddedBroker() as broker:
         yield MqttSettings(url=broker.url, protocol=broker.protocol)
@@ -103,14 +103,20 @@ class _TextDemo(TextDisplay):
 
     def __init__(self, settings: MqttSettings) -> None:
         super().__init__(strips=True)
-        endpoint = settings.endpoint
+        self._settings = settings
+        self._count = 0
+
+    def started(self, monitors: tuple[Monitor, ...], facts: dict[str, Any]) -> None:
+        """What this is, and how to see it from elsewhere."""
+        endpoint = self._settings.endpoint
         self.say("A virtual patch streams ECG into a serial port; alerts come out on MQTT.")
+        self.say("See them from another terminal:")
         self.say(
-            f"See them from another terminal:  mosquitto_sub -h {endpoint.host} "
-            f"-p {endpoint.port} -v -t '{settings.base}/#'\n",
+            f"  mosquitto_sub -h {endpoint.host} -p {endpoint.port} -v "
+            f"-t '{self._settings.base}/#'\n",
             "bold",
         )
-        self._count = 0
+        super().started(monitors, facts)
 
     def alert(self, message: AlertMessage) -> None:
         """Left to the subscriber."""
@@ -123,7 +129,7 @@ class _TextDemo(TextDisplay):
     def ended(self, report: dict[str, object]) -> None:
         """The report, and what the subscriber saw."""
         super().ended(report)
-        self.say(f"the subscriber received {self._count} alert messages over MQTT")
+        self.say(f"the subscriber received {self._count} alert message(s) over MQTT")
 
 
 class _JsonDemo(JsonDisplay):

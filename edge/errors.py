@@ -50,5 +50,9 @@ class SourceFailedError(EdgeError):
     exit_code = Exit.SOURCE
 
 
+class MonitorError(EdgeError):
+    """A defect that ended the monitoring of one patient."""
+
+
 class StorageError(EdgeError):
     """A directory or file that cannot be written."""

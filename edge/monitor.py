@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +11,7 @@ from edge.alarm.codes import CODES
 from edge.alert import Alert
 from edge.clock import Clock, rfc3339
 from edge.config import Patient
+from edge.errors import MonitorError
 from edge.messages import (
     LeadState,
     MessageContext,
@@ -22,6 +25,9 @@ from firmware_bridge.errors import SourceError
 from firmware_bridge.link import LinkEvent, LinkState
 from firmware_bridge.stream import NS_PER_S, Chunk, Packet
 
+UNWATCHED_S = 60
+"""Silence told for a patient who is no longer monitored: beyond any limit of `signal_lost`."""
+
 SILENCE_S = 1.0
 """Silence is told to the alarms from here on, once a tick; their own limit decides."""
 
@@ -34,6 +40,8 @@ _LINK_WORDS: dict[str, LinkWord] = {
     "ended": "ended",
     "failed": "lost",
 }
+
+log = logging.getLogger(__name__)
 
 StepHook = Callable[["Monitor", Step], None]
 
@@ -67,7 +75,7 @@ class Monitor:
         self.pipeline = pipeline
         self.vitals = Vitals()
         self.link: LinkWord = "connecting"
-        self.error: SourceError | None = None
+        self.error: SourceError | MonitorError | None = None
         self.finished = False
         self._clock = clock
         self._on_step = on_step
@@ -84,9 +92,11 @@ class Monitor:
         return encoder.manifest.name if encoder else ""
 
     def handle(self, event: LinkEvent) -> None:
-        """Take one event of the link."""
+        """Take one event of the link; a monitor that has finished takes none."""
+        if self.finished:
+            return
         if isinstance(event, Packet):
-            self._take(self.pipeline.push(event))
+            self._take(lambda: self.pipeline.push(event))
         else:
             self._link_changed(event)
 
@@ -94,12 +104,12 @@ class Monitor:
         """To be called about once a second: tells the alarms of silence."""
         silent_ns = self._clock.monotonic_ns() - self._heard_ns
         if not self.finished and silent_ns >= SILENCE_S * NS_PER_S:
-            self._take(self.pipeline.silence(silent_ns, self.link))
+            self._take(lambda: self.pipeline.silence(silent_ns, self.link))
 
     def close(self) -> None:
         """No more events will come: release what waits for reordering."""
         if not self.finished:
-            self._take(self.pipeline.finish())
+            self._take(self.pipeline.finish)
             self.finished = True
 
     def context(self) -> MessageContext:
@@ -155,7 +165,12 @@ class Monitor:
         """Alarm conditions present, most urgent first."""
         return self.pipeline.alarm.active
 
-    def _take(self, step: Step) -> None:
+    def _take(self, advance: Callable[[], Step]) -> None:
+        try:
+            step = advance()
+        except Exception as error:
+            self._broken(error)
+            return
         chunks = [event for event in step.events if isinstance(event, Chunk)]
         if chunks:
             self._heard_ns = self._clock.monotonic_ns()
@@ -165,14 +180,26 @@ class Monitor:
         if step.events or step.observations:
             self._on_step(self, step)
 
+    def _broken(self, error: Exception) -> None:
+        """A defect of ours ends this patient's monitoring, with an alarm, and nobody else's."""
+        log.exception("patient %s", self.patient.id)
+        self.error = MonitorError(
+            f"patient {self.patient.id} is no longer monitored: {type(error).__name__}: {error}"
+        )
+        self.finished = True
+        self.link = "lost"
+        with contextlib.suppress(Exception):  # the alarms may be what is broken
+            self._on_step(self, self.pipeline.silence(UNWATCHED_S * NS_PER_S, str(self.error)))
+        self._on_link(self, LinkReport(self.link, str(self.error)))
+
     def _link_changed(self, state: LinkState) -> None:
         self.link = _LINK_WORDS[state.phase]
         if state.phase == "connecting":
             self.pipeline.link_opened()
         elif state.phase == "disconnected":
-            self._take(self.pipeline.link_lost(state.host_time_ns))
+            self._take(lambda: self.pipeline.link_lost(state.host_time_ns))
         elif state.phase in ("ended", "failed"):
-            self._take(self.pipeline.finish())
+            self._take(self.pipeline.finish)
             self.finished = True
             self.error = state.error
         self._on_link(self, LinkReport(self.link, state.reason))

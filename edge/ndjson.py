@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from typing import Any, TextIO
+from typing import Any
 
 import msgspec
 
 from edge.messages import ActiveAlerts, AlertMessage, AvailabilityMessage, StateMessage
 from edge.monitor import LinkReport, Monitor
+from edge.output import Output
 from edge.pipeline import Step
+from firmware_bridge.source import redact
 
 
-class NdjsonDisplay:
-    """Writes every message as a line. A sink and an observer."""
+class JsonDisplay:
+    """For programs: NDJSON on standard output. A display."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, output: Output | None = None) -> None:
+        self._output = output or Output()
         self._mutex = threading.Lock()
 
     def write(self, event: str, fields: dict[str, Any]) -> None:
         """One line: `event` and its fields."""
         line = msgspec.json.encode({"event": event, **fields}).decode()
         with self._mutex:
-            print(line, file=self._stream, flush=True)
+            self._output.write(f"{line}\n")
+
+    def started(self, monitors: tuple[Monitor, ...], facts: dict[str, Any]) -> None:
+        """`{"event": "start", …}`."""
+        sources = {each.patient.id: redact(each.patient.source) for each in monitors}
+        self.write("start", {**facts, "sources": sources})
+
+    def ended(self, report: dict[str, Any]) -> None:
+        """`{"event": "end", …}`."""
+        self.write("end", report)
 
     def alert(self, message: AlertMessage) -> None:
         """`{"event": "alert", …}`, the fields of the MQTT message."""
@@ -52,4 +63,5 @@ class NdjsonDisplay:
         self.write("link", fields)
 
     def ticked(self, monitors: Iterable[Monitor]) -> None:
-        """The states come through the sink."""
+        """The states come through the sink; here only: is anybody still reading?"""
+        self._output.check()

@@ -9,6 +9,7 @@ and whatever the time of day. Nothing here does I/O or asks a clock.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -32,6 +33,10 @@ from firmware_bridge.timeline import Timeline
 from models.encoder import Encoder
 
 REORDER_FRAMES = 8
+RATE_MIN_HZ, RATE_MAX_HZ = 50.0, 10_000.0
+"""Rates at which an ECG can be judged: below, the QRS band (5 to 20 Hz) does not fit."""
+
+log = logging.getLogger(__name__)
 
 
 class Alarms(Protocol):
@@ -101,6 +106,7 @@ class Pipeline:
         self._encoder_for = encoder_for
         self._segment: Segment | None = None
         self._anchor: Anchor | None = None
+        self._refused = 0
 
     @property
     def format(self) -> StreamFormat | None:
@@ -124,8 +130,12 @@ class Pipeline:
 
     @property
     def counts(self) -> tuple[DecodeCount, TimelineCount]:
-        """What became of bytes, frames and samples."""
-        return self._decoder.count, self._timeline.count
+        """What became of bytes, frames and samples; a frame of a rate refused counts as bad."""
+        count, refused = self._decoder.count, self._refused
+        if refused:
+            bad_frames = count.bad_frames + refused
+            count = replace(count, frames=count.frames - refused, bad_frames=bad_frames)
+        return count, self._timeline.count
 
     def push(self, packet: Packet) -> Step:
         """Take bytes as they arrived."""
@@ -135,7 +145,8 @@ class Pipeline:
         """Take frames that were decoded elsewhere and arrived at `host_time_ns`."""
         events: list[TimelineEvent] = []
         for frame in frames:
-            events += self._timeline.push(frame, host_time_ns)
+            if self._fits(frame.format.rate_hz):
+                events += self._timeline.push(frame, host_time_ns)
         return replace(self._run(events), arrived_ns=host_time_ns)
 
     def link_opened(self) -> None:
@@ -154,6 +165,18 @@ class Pipeline:
         """Nothing has come for `silent_ns`: the technical alarm conditions may begin."""
         observation = Silence(self.now_ns + silent_ns, silent_ns, reason)
         return Step((), (observation,), self.alarm.observe(observation))
+
+    def _fits(self, rate_hz: float) -> bool:
+        """Whether an ECG can be judged at this rate; if not, that is counted, and said once."""
+        if RATE_MIN_HZ <= rate_hz <= RATE_MAX_HZ:
+            return True
+        if not self._refused:
+            log.warning(
+                "samples at %g Hz: an ECG needs %g to %g Hz; such frames count as damaged",
+                *(rate_hz, RATE_MIN_HZ, RATE_MAX_HZ),
+            )
+        self._refused += 1
+        return False
 
     def _run(self, events: list[TimelineEvent]) -> Step:
         observations: list[Observation] = []

@@ -13,6 +13,7 @@ import msgspec
 
 from edge.alert import Phase
 from edge.messages import AlertMessage, StateMessage
+from edge.outbox import Outbox
 from edge.publish import Publisher
 
 LinkedStates = Iterable[StateMessage]
@@ -35,7 +36,10 @@ class AlertTally:
 
 
 def final_report(
-    states: LinkedStates, tally: AlertTally, publisher: Publisher | None
+    states: LinkedStates,
+    tally: AlertTally,
+    publisher: Publisher | None,
+    outbox: Outbox | None = None,
 ) -> dict[str, Any]:
     """The report as JSON-able data. Memory peak in megabytes (10^6 bytes)."""
     patients = [
@@ -49,7 +53,13 @@ def final_report(
         for state in states
     ]
     published = asdict(publisher.statistics) if publisher else None
-    return {"patients": patients, "mqtt": published, "memory_peak_mb": memory_peak_mb()}
+    stored = asdict(outbox.counts) if outbox else None
+    return {
+        "patients": patients,
+        "mqtt": published,
+        "outbox": stored,
+        "memory_peak_mb": memory_peak_mb(),
+    }
 
 
 def memory_peak_mb() -> float:
@@ -65,7 +75,7 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         samples = patient["samples"]
         alerts = ", ".join(f"{count} {kind}" for kind, count in patient["alerts"].items())
         lines.append(
-            f"{patient['patient']}: {samples['received']} samples a lead received = "
+            f"{patient['patient']}: {samples['received']} samples a lead received\n  = "
             f"{samples['delivered']} delivered + {samples['duplicate']} duplicate + "
             f"{samples['late']} late + {samples['bad']} bad"
             + (f" + {samples['pending']} pending" if samples["pending"] else "")
@@ -77,6 +87,9 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         lines.append(f"  alerts: {alerts or 'none'}")
     if report["mqtt"]:
         lines.append(_mqtt_line(report["mqtt"]))
+    waiting = report["outbox"]["pending"] if report["outbox"] else 0
+    if waiting:
+        lines.append(f"  {waiting} alert message(s) wait on disk for the broker")
     return [*lines, f"memory peak {report['memory_peak_mb']:.0f} MB"]
 
 

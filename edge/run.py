@@ -9,42 +9,31 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
-from rich.console import Console
 
 from edge.announce import Announcer
 from edge.assemble import NO_BUNDLE, add_patients
 from edge.clock import SystemClock
 from edge.config import Config
-from edge.console import RunConsole
-from edge.errors import Exit
-from edge.messages import ActiveAlerts, AlertMessage, AvailabilityMessage, StateMessage
+from edge.display import Display, TextDisplay
+from edge.errors import Exit, MonitorError
+from edge.messages import AlertMessage
 from edge.monitor import Monitor
-from edge.ndjson import NdjsonDisplay
+from edge.ndjson import JsonDisplay
 from edge.outbox import Outbox
+from edge.output import StderrHandler
 from edge.publish import Publisher
-from edge.report import AlertTally, final_report, report_lines
-from edge.runtime import Observer, Runtime
+from edge.report import AlertTally, final_report
+from edge.runtime import Runtime
 from edge.sink import MqttSink, Sink, load_sink
-from edge.terminal import is_live
-from firmware_bridge.source import Source, open_source, redact
+from firmware_bridge.source import Source, open_source
 from models.bundle import load_bundle
 
 OUTBOX_FILE = "outbox.sqlite"
 FIRST_CONNECT_S = 1.0
 CLOSE_S = 2.5
-
-
-class Display(Observer, Sink, Protocol):
-    """Shows a run, to people or to programs."""
-
-    def started(self, monitors: tuple[Monitor, ...], facts: dict[str, Any]) -> None:
-        """The run begins."""
-
-    def ended(self, report: dict[str, Any]) -> None:
-        """The run is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +57,9 @@ def run(
     on_ready: called once everything is assembled, before the first byte is read.
     Raises SourceError, ModelError, StorageError for what cannot be had.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    logging.basicConfig(format="%(levelname)s: %(message)s", handlers=[StderrHandler()])
     clock = SystemClock()
-    display = display or _display(options)
+    display = display or (JsonDisplay() if options.json else TextDisplay(options.strips))
     tally = AlertTally()
     with ExitStack() as stack:
         outbox, publisher = _connected(config, stack, clock)
@@ -81,7 +70,10 @@ def run(
         next_seq = outbox.next_seq if outbox else _Counter().next_seq
         announcer = Announcer(sinks, next_seq, clock)
         runtime = Runtime(clock, [announcer, display])
+        # What cannot be had is said before the broker hears that the service is online.
         add_patients(runtime, config, clock, open_with)
+        if publisher:
+            publisher.start()
         on_ready(runtime)
         display.started(runtime.monitors, _facts(config, publisher))
         announcer.start(runtime.monitors)
@@ -89,62 +81,8 @@ def run(
             runtime.run(options.for_s)
             announcer.close(CLOSE_S)
         states = [monitor.state() for monitor in runtime.monitors]
-        display.ended(final_report(states, tally, publisher))
+        display.ended(final_report(states, tally, publisher, outbox))
     return _exit_code(runtime.monitors, caught)
-
-
-def _display(options: RunOptions) -> Display:
-    return JsonDisplay() if options.json else TextDisplay(options.strips)
-
-
-class TextDisplay(RunConsole):
-    """For people: lines, and a live view on a terminal."""
-
-    def __init__(self, strips: bool) -> None:
-        super().__init__(Console(highlight=False), is_live(), strips)
-
-    def started(self, monitors: tuple[Monitor, ...], facts: dict[str, Any]) -> None:
-        """Say what runs, from where to where."""
-        self.say(f"edge {facts['version']}", "bold")
-        for monitor in monitors:
-            self.say(f"patient  {monitor.patient.id}: {redact(monitor.patient.source)}")
-        for name in ("encoder", "broker"):
-            self.say(f"{name:<8} {facts[name]}")
-        self.start(monitors)
-
-    def ended(self, report: dict[str, Any]) -> None:
-        """Say what came of it."""
-        self.stop()
-        for line in report_lines(report):
-            self.say(line)
-
-    def active(self, message: ActiveAlerts) -> None:
-        """The status line shows them."""
-
-    def state(self, message: StateMessage) -> None:
-        """The status line shows it."""
-
-    def availability(self, message: AvailabilityMessage) -> None:
-        """Told by the link's own lines."""
-
-    def close(self) -> None:
-        """Closed by `ended`."""
-
-
-class JsonDisplay(NdjsonDisplay):
-    """For programs: NDJSON on standard output."""
-
-    def __init__(self) -> None:
-        super().__init__(sys.stdout)
-
-    def started(self, monitors: tuple[Monitor, ...], facts: dict[str, Any]) -> None:
-        """`{"event": "start", …}`."""
-        sources = {each.patient.id: redact(each.patient.source) for each in monitors}
-        self.write("start", {**facts, "sources": sources})
-
-    def ended(self, report: dict[str, Any]) -> None:
-        """`{"event": "end", …}`."""
-        self.write("end", report)
 
 
 class _Tallied:
@@ -183,7 +121,6 @@ def _connected(
     stack.callback(outbox.close)
     publisher = Publisher(config.mqtt, outbox, clock, version("edge"))
     stack.callback(publisher.stop, 0.0)
-    publisher.start()
     return outbox, publisher
 
 
@@ -230,7 +167,8 @@ def _exit_code(monitors: tuple[Monitor, ...], caught: list[int]) -> int:
     errors = [monitor.error for monitor in monitors if monitor.error]
     for error in errors:
         print(f"edge: {error}", file=sys.stderr)
-    return Exit.SOURCE if errors else Exit.OK
+    defects = any(isinstance(error, MonitorError) for error in errors)
+    return Exit.FAILURE if defects else Exit.SOURCE if errors else Exit.OK
 
 
 @contextmanager

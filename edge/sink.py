@@ -6,7 +6,7 @@ A package adds a sink by an entry point in the group `edge.sinks` that names a f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol
 
 from edge.errors import ConfigError
@@ -52,7 +52,7 @@ class MqttSink:
     """
 
     def __init__(
-        self, outbox: Outbox, publisher: Publisher, topics: Topics, flush_s: float = 2.0
+        self, outbox: Outbox, publisher: Publisher, topics: Topics, flush_s: float = 1.0
     ) -> None:
         self._outbox = outbox
         self._publisher = publisher
@@ -97,12 +97,17 @@ def outbound(message: AlertMessage, topics: Topics) -> OutboundMessage:
 
 def load_sink(name: str, options: Mapping[str, Any]) -> Sink:
     """A sink that another package provides. Raises ConfigError where there is none."""
+    factory: Callable[..., Sink] = find_sink(name).load()
+    return factory(**options)
+
+
+def find_sink(name: str) -> EntryPoint:
+    """Where a sink of another package comes from. Raises ConfigError where there is none."""
     found = {point.name: point for point in entry_points(group=GROUP)}
     if name not in found:
         known = ", ".join(sorted(found)) or "none installed"
         raise ConfigError(f"sink {name!r} is unknown; known: {known}")
-    factory: Callable[..., Sink] = found[name].load()
-    return factory(**options)
+    return found[name]
 
 
-__all__ = ["GROUP", "MqttSink", "Sink", "load_sink", "outbound"]
+__all__ = ["GROUP", "MqttSink", "Sink", "find_sink", "load_sink", "outbound"]

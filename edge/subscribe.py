@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.errors import BrokerError
 from edge.mqtt_settings import Endpoint
@@ -33,7 +34,12 @@ class Subscriber:
         self._receive = receive
         self._ready = threading.Event()
         version = MQTTv5 if protocol == 5 else MQTTv311
+        self._refusal = ""
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=version)
+        if endpoint.username:
+            self._client.username_pw_set(endpoint.username)
+        if endpoint.tls:
+            self._client.tls_set()
         self._client.on_connect = self._connected
         self._client.on_subscribe = self._subscribed
         self._client.on_message = self._message
@@ -42,11 +48,14 @@ class Subscriber:
         try:
             self._client.connect(self._endpoint.host, self._endpoint.port)
         except OSError as error:
-            raise BrokerError(f"broker {self._endpoint}: {error}") from None
+            why = error.strerror or error
+            raise BrokerError(f"broker {self._endpoint}: {why} (is it running?)") from None
         self._client.loop_start()
-        if not self._ready.wait(READY_S):
+        answered = self._ready.wait(READY_S)
+        if self._refusal or not answered:
             self._client.loop_stop()
-            raise BrokerError(f"broker {self._endpoint} does not accept a subscription")
+            why = self._refusal or "it does not answer"
+            raise BrokerError(f"broker {self._endpoint} accepts no subscriber: {why}")
         return self
 
     def __exit__(
@@ -58,8 +67,14 @@ class Subscriber:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _connected(self, client: Client, *_: Any) -> None:
-        client.subscribe(self._filter, qos=1)
+    def _connected(
+        self, client: Client, _data: Any, _flags: Any, code: ReasonCode, _properties: Any
+    ) -> None:
+        if code.is_failure:
+            self._refusal = str(code)
+            self._ready.set()
+        else:
+            client.subscribe(self._filter, qos=1)
 
     def _subscribed(self, *_: Any) -> None:
         self._ready.set()

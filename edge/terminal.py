@@ -10,15 +10,26 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.output import Output
+
 BLANK = 0x2800
 # Dot bits of a braille cell by row (0 at the top) and column, as Unicode chapter 21.1 has them.
 DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.uint16)
 GAP_DOT = np.uint16(0x40)
 
 
-def is_live(stream: TextIO = sys.stdout) -> bool:
-    """Whether `stream` is a terminal that can be redrawn."""
-    return stream.isatty() and os.environ.get("TERM", "") != "dumb"
+def is_live(stream: TextIO | Output | None = None) -> bool:
+    """Whether the stream (standard output where None) is a terminal that can be redrawn."""
+    return (stream or sys.stdout).isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def can_draw(output: Output) -> bool:
+    """Whether its encoding has braille."""
+    try:
+        chr(BLANK).encode(output.encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def strip(

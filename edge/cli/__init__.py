@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from edge.errors import EdgeError, Exit
+from edge.output import prepare_streams, silence
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -17,6 +19,8 @@ COMMANDS: dict[str, str] = {
     "run": "monitor patches: source to alerts",
     "scan": "list serial ports and BLE devices in reach",
     "probe": "what a device says of itself: rate, leads, gaps, drift, battery",
+    "capture": "write a source's raw bytes to a file that replay: plays back",
+    "evaluate": "judge detectors and encoders on annotated recordings",
     "models": "list, show and verify encoder bundles",
     "alerts": "list and export the alerts on record",
     "config": "check, show or describe the configuration",
@@ -36,6 +40,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    prepare_streams()
     argv = list(sys.argv[1:] if arguments is None else arguments)
     name = next((each for each in argv if not each.startswith("-")), "")
     parser = _parser(name)
@@ -62,11 +67,16 @@ def _parser(name: str) -> Parser:
 
 def _guarded(command: Command, options: argparse.Namespace) -> int:
     try:
-        return command(options)
+        signal.signal(signal.SIGTERM, _terminated)
+        done = command(options)
+        sys.stdout.flush()
+        return done
     except KeyboardInterrupt:
         return Exit.SIGINT
-    except BrokenPipeError:
-        sys.stderr.close()
+    except OSError as error:
+        silence(sys.stdout)
+        if not isinstance(error, BrokenPipeError):
+            print(f"edge: {error}", file=sys.stderr)
         return Exit.FAILURE
     except Exception as error:
         code = _exit_code(error)
@@ -74,6 +84,11 @@ def _guarded(command: Command, options: argparse.Namespace) -> int:
             raise
         print(f"edge: {error}", file=sys.stderr)
         return code
+
+
+def _terminated(number: int, _: object) -> NoReturn:
+    """SIGTERM unwinds as SIGINT does, so that temporary files and brokers of ours end, too."""
+    raise SystemExit(128 + number)
 
 
 def _exit_code(error: Exception) -> int | None:

@@ -18,10 +18,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("action", choices=("list", "export"))
     parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG.toml")
-    parser.add_argument("--last", type=int, default=100, metavar="N", help="the newest N messages")
+    parser.add_argument(
+        "--last", type=whole, default=100, metavar="N", help="the newest N messages"
+    )
     parser.add_argument("--format", choices=("csv", "json"), default="csv", help="of an export")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.set_defaults(command=run)
+
+
+def whole(text: str) -> int:
+    """A whole number from 1 on."""
+    if not (text.isdecimal() and 0 < int(text) < 1 << 31):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -29,14 +29,20 @@ def run(options: argparse.Namespace) -> int:
     if options.action == "show":
         print(json.dumps(msgspec.to_builtins(loaded), indent=2))
         return Exit.OK
-    _check_sources(loaded)
+    _check_parts(loaded)
     summary = {"ok": True, "patients": [patient.id for patient in loaded.patient]}
     print(json.dumps(summary) if options.json else f"ok: {len(loaded.patient)} patient(s)")
     return Exit.OK
 
 
-def _check_sources(loaded: config.Config) -> None:
-    from firmware_bridge.source import parse_uri
+def _check_parts(loaded: config.Config) -> None:
+    """Sources, bundles and sinks that are named exist; raises what `edge run` would."""
+    from edge.assemble import encoder_factory
+    from edge.sink import find_sink
+    from firmware_bridge.source import open_source
 
     for patient in loaded.patient:
-        parse_uri(patient.source)
+        open_source(patient.source)
+        encoder_factory(patient.bundle or loaded.encoder.bundle, loaded.encoder.device)
+    for sink in loaded.sink:
+        find_sink(sink.name)

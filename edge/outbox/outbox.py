@@ -253,12 +253,14 @@ def read_history(path: Path, limit: int = 1000, since_utc_ns: int = 0) -> list[L
     Raises StorageError where there is none or it cannot be read.
     """
     if not path.is_file():
-        raise StorageError(f"alert log: {path} does not exist; has `edge run` ever run here?")
+        raise StorageError(
+            f"alert log: {path} does not exist; `edge run` keeps one where a broker is configured"
+        )
     try:
         with closing(read_only(path)) as db:
             return history(db, limit, since_utc_ns)
     except StoreError as error:
-        raise StorageError(_refused(path, error)) from None
+        raise StorageError(f"alert log {path} cannot be read: {error}") from None
 
 
 def _lock(path: Path) -> int:

@@ -116,11 +116,12 @@ class Publisher:
         What could not be sent stays in the outbox. False where the thread still hangs in the
         network; it then dies with the process.
         """
+        again = self._stopping.is_set()
         self._stop_by_ns = self._clock.monotonic_ns() + int(timeout_s * NS_PER_S)
         self._stopping.set()
         self._wake()
         if self._thread.ident is not None:
-            self._thread.join(timeout_s + FAREWELL_S)
+            self._thread.join(timeout_s + (0.0 if again else FAREWELL_S))
         if self._thread.is_alive():
             return False
         self._wake_reader.close()
@@ -153,7 +154,10 @@ class Publisher:
 
     def _connect_and_serve(self) -> None:
         will = self._status("offline")
-        session = Session(self._settings, self._client_id, will, self._clock, self._wake_reader)
+        session = Session(
+            *(self._settings, self._client_id, will, self._clock, self._wake_reader),
+            stopping=self._stopping,
+        )
         self._connected(session)
         try:
             self._send(session, self._status("online"))

@@ -33,6 +33,8 @@ def read_mat(path: Path) -> Record:
         )
     if leads != 1:
         raise SourceError(f"{path}: {leads} leads of unknown scale; put its .hea file beside it")
+    if samples < 1:
+        raise SourceError(f"{path}: damaged: its header announces {samples} samples")
     if len(body) < 2 * samples:
         raise SourceError(f"{path}: truncated: {len(body) // 2} of {samples} samples")
     signal = np.frombuffer(body, "<i2", samples).reshape(-1, 1)

@@ -37,9 +37,16 @@ def read_wfdb(header: Path) -> Record:
         raise SourceError(f"{header}: its signal file cannot be read: {missing}") from error
     except Exception as error:  # the parser raises whatever a damaged file makes it stumble over
         raise SourceError(
-            f"{header}: damaged or truncated record, not readable as WFDB: {error}"
+            f"{header}: damaged or truncated record, not readable as WFDB: {_reason(error)}"
         ) from error
     return _record(header, raw)
+
+
+def _reason(error: Exception) -> str:
+    """The parser's words, or plainer ones where it merely stumbled."""
+    if "could not broadcast" in str(error):
+        return "a signal file is shorter than the header says"
+    return "its header is incomplete" if isinstance(error, IndexError) else str(error)
 
 
 def _raw(wfdb: Any, name: str) -> Any:

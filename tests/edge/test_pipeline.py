@@ -231,3 +231,22 @@ def test_anchor_maps_stream_time_to_host_and_device():
     assert anchor.device_time_ns(anchor.stream_ns) == anchor.device_ns
     assert anchor.host_time_ns(anchor.stream_ns + 7) == anchor.host_ns + 7
     assert replace(anchor, device_ns=None).device_time_ns(5) is None
+
+
+@pytest.mark.parametrize("rate_hz", [0.001, 49.0, 10_001.0, 100_000.0])
+def test_frames_of_a_rate_that_no_ecg_has_are_counted_and_said_once(rate_hz, caplog):
+    subject = pipeline("none")
+    for number in range(4):
+        wire_bytes = encode_frame(
+            np.zeros((25, 1), np.int32),
+            rate_hz=rate_hz if number % 2 else 250.0,
+            scale_nv=1000.0,
+            sequence=25 * number,
+            device_time_us=100_000 * number,
+        )
+        subject.push(Packet(wire_bytes, number))
+    subject.finish()
+    decoded, samples = subject.counts
+    assert (decoded.frames, decoded.bad_frames) == (2, 2)
+    assert (samples.delivered, samples.gap) == (50, 25)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]

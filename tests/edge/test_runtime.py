@@ -124,3 +124,20 @@ def test_silence_is_told_to_the_alarms_by_the_host_clock(silent_s):
     )
     kinds = [(alert.kind, alert.phase) for step in steps for alert in step.alerts]
     assert kinds == ([("signal_lost", "start")] if silent_s == 30 else [])
+
+
+def test_a_defect_in_one_patient_ends_no_other(monkeypatch):
+    recorder = Recorder()
+    runtime = runtime_of(recorder, "sim:?speed=max&duration_s=20", "sim:?speed=max&duration_s=20")
+    broken, whole = runtime.monitors
+
+    def push(packet):
+        raise ZeroDivisionError("of ours")
+
+    monkeypatch.setattr(broken.pipeline, "push", push)
+    runtime.run()
+    assert "p0 is no longer monitored: ZeroDivisionError: of ours" in str(broken.error)
+    assert [link for link in recorder.links if link[0] == "p0"][-1][1] == "lost"
+    assert [(who, alert.kind) for who, alert in recorder.alerts] == [("p0", "signal_lost")]
+    assert whole.error is None
+    assert recorder.samples["p1"] == 20 * 250

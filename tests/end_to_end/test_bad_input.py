@@ -1,0 +1,317 @@
+"""Bad input, met through the command line: one clear line and the right exit code, or survived."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable
+from contextlib import contextmanager
+from itertools import repeat
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.config import SYSTEM_FILE
+from firmware_bridge.native import encode_frame
+from firmware_bridge.pseudo_terminal import PseudoTerminal
+from models.bundle import load_bundle
+from tests.mosquitto import BlackHole, Mosquitto, needs_mosquitto
+
+EDGE = (sys.executable, "-m", "edge")
+SIM = "sim:?scenario=asystole&speed=max&duration_s=20"
+LIVE = "sim:?scenario=tour&speed=20"
+NOWHERE = "mqtt://127.0.0.1:1"
+RULES = ("--bundle", "none")
+TIMEOUT_S = 60
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """Of a user without configuration and without stored alerts."""
+    if SYSTEM_FILE.exists():
+        pytest.skip(f"{SYSTEM_FILE} would be read")
+    homes = {"XDG_STATE_HOME": str(tmp_path / "state"), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    return {**os.environ, **homes}
+
+
+@pytest.fixture
+def edge(environment):
+    def edge(*arguments, prefix=(), stdout=subprocess.PIPE, **variables):
+        return subprocess.run(
+            [*prefix, *EDGE, *arguments],
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=TIMEOUT_S,
+            env={**environment, **variables},
+        )
+
+    return edge
+
+
+@pytest.fixture
+def start(environment):
+    processes = []
+
+    def start(*arguments):
+        process = subprocess.Popen(
+            [*EDGE, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def refused(done, code, *words):
+    """One line on standard error, with these words, and the exit code."""
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def until(process, event):
+    for line in process.stdout:
+        if json.loads(line)["event"] == event:
+            return
+    raise AssertionError(f"the run ended early: {process.stderr.read()}")
+
+
+@contextmanager
+def port(chunks: Iterable[bytes]):
+    """A serial port that sends these, one every 10 ms, once a program has opened it."""
+    over = threading.Event()
+
+    def feed(terminal):
+        while not (over.is_set() or terminal.wait_for_reader(0.2)):
+            pass
+        for chunk in chunks:
+            if over.wait(0.01):
+                return
+            terminal.write(chunk)
+
+    with PseudoTerminal() as terminal:
+        thread = threading.Thread(target=feed, args=(terminal,), daemon=True)
+        thread.start()
+        yield terminal.path
+        over.set()
+        thread.join(TIMEOUT_S)
+
+
+def frame(number: int, rate_hz: float = 250.0, leads: int = 1) -> bytes:
+    samples = np.full((25, leads), number % 100, dtype=np.int32)
+    return encode_frame(
+        samples,
+        rate_hz=rate_hz,
+        scale_nv=1000.0,
+        sequence=number * 25,
+        device_time_us=number * 100_000,
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"EDGE__MQTT": "1", "EDGE__MQTT__URL": "mqtt://h"}, ("EDGE__MQTT__URL", "plain value")),
+        (
+            {"EDGE__SIGNAL__MAINS_HZ": "55"},
+            ("signal.mains_hz", "edge config schema", "environment"),
+        ),
+        ({"EDGE__MQQT__URL": "mqtt://h"}, ("mqqt", "did you mean `mqtt`?", "environment")),
+    ],
+)
+def test_the_environment_contradicts(edge, variables, words):
+    refused(edge("config", "check", **variables), 3, *words)
+
+
+@pytest.mark.parametrize(
+    ("toml", "code", "words"),
+    [
+        ('[[sink]]\nname = "nowhere"\n', 3, ("'nowhere'", "known")),
+        ('[[patient]]\nid = "a"\nsource = "sim:?leeds=1"\n', 4, ("leeds", "leads")),
+        ('[[patient]]\nid = "a"\nsource = "sim:"\nbundle = "gone"\n', 5, ("gone",)),
+        ('[encoder]\nbundle="none"\n' + '[[patient]]\nid="a"\nsource="sim:"\n' * 2, 3, ("'a'",)),
+    ],
+)
+def test_config_check_finds_what_run_would_refuse(edge, tmp_path, toml, code, words):
+    path = tmp_path / "edge.toml"
+    path.write_text(toml)
+    refused(edge("config", "check", str(path)), code, *words)
+
+
+def test_a_demo_broker_that_is_no_url(edge):
+    refused(edge("demo", "--mqtt", "x"), 3, "expected mqtt://")
+
+
+def test_a_demo_broker_that_is_absent(edge):
+    done = edge("demo", "--mqtt", NOWHERE)
+    assert done.returncode == 6
+    assert f"edge: broker {NOWHERE}: Connection refused" in done.stderr.splitlines()[-1]
+
+
+@needs_mosquitto
+def test_a_demo_broker_that_asks_for_a_password(edge):
+    with Mosquitto("allow_anonymous false") as broker:
+        done = edge("demo", "--mqtt", broker.url)
+    assert done.returncode == 6
+    assert f"edge: broker {broker.url} accepts no subscriber: Not" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "manifest.json", "manifest.sha256"])
+def test_a_bundle_with_a_file_cut_short(edge, tmp_path, name):
+    folder = tmp_path / "bundle"
+    shutil.copytree(load_bundle("tcn-s").path, folder)
+    (folder / name).write_bytes((folder / name).read_bytes()[:-2])
+    refused(edge("models", "verify", str(folder)), 5, str(folder))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+def test_a_port_without_permission(edge):
+    with port(()) as path:
+        Path(path).chmod(0o600)
+        prefix = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+        refused(edge("probe", f"serial://{path}", prefix=prefix), 4, path, "dialout")
+
+
+def test_a_device_that_sends_text_is_the_wrong_one(edge):
+    with port(repeat(b"ECG: 512, 513, 514\r\n" * 50)) as path:
+        done = edge("run", "--source", f"serial://{path}", *RULES, "--for", "2")
+    assert done.returncode == 0, done.stderr
+    assert "no frame decodes" in done.stdout
+    assert "another device or baud rate" in done.stdout
+
+
+def test_a_device_that_changes_its_format_also_to_one_that_no_ecg_has(edge):
+    formats = [(250.0, 1), (500.0, 3), (0.001, 1), (1.0, 2), (100_000.0, 1), (125.0, 2)]
+    frames = [frame(n, *formats[n // 10 % len(formats)]) for n in range(60)]
+    with port(frames) as path:
+        done = edge("run", "--source", f"serial://{path}", *RULES, "--for", "3", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "an ECG needs 50 to 10000 Hz" in done.stderr
+    samples = json.loads(done.stdout.splitlines()[-1])["patients"][0]["samples"]
+    assert samples["bad_frames"] == 30
+    assert samples["received"] == samples["delivered"] == 30 * 25
+
+
+def test_garbage_between_frames_costs_no_intact_one(edge):
+    noise = np.random.default_rng(1)
+    with port(noise.bytes(40) + b"\0" + frame(n) for n in range(100)) as path:
+        done = edge("run", "--source", f"serial://{path}", *RULES, "--for", "3", "--json")
+    samples = json.loads(done.stdout.splitlines()[-1])["patients"][0]["samples"]
+    assert samples["delivered"] == samples["span"] == 100 * 25
+    assert samples["bad_frames"] >= 100
+
+
+def test_a_damaged_alert_log(edge, tmp_path):
+    folder = tmp_path / "storage"
+    folder.mkdir()
+    (folder / "outbox.sqlite").write_bytes(b"no database at all" * 100)
+    done = edge("alerts", "list", EDGE__STORAGE__DIRECTORY=str(folder))
+    refused(done, 1, str(folder), "not a database")
+
+
+def test_alerts_that_wait_are_told(edge):
+    done = edge("run", "--source", SIM, *RULES, "--mqtt", NOWHERE)
+    assert done.returncode == 0, done.stderr
+    assert "wait on disk for the broker" in done.stdout
+
+
+def test_a_full_disk_under_standard_output_does_not_end_the_monitoring(edge):
+    with Path("/dev/full").open("w") as full:
+        done = edge("run", "--source", SIM, *RULES, "--mqtt", NOWHERE, "--json", stdout=full)
+    assert done.returncode == 0, done.stderr
+    assert "standard output: No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "asystole" in edge("alerts", "list").stdout
+
+
+def test_a_reader_that_goes_ends_the_run_quietly(start):
+    process = start("run", "--source", "sim:", *RULES, "--json")
+    until(process, "state")
+    process.stdout.close()
+    assert process.wait(TIMEOUT_S) == 1
+    assert process.stderr.read() == ""
+
+
+def test_closed_standard_streams(environment):
+    command = f"{sys.executable} -m edge run --source '{SIM}' --bundle none >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command], env=environment, timeout=TIMEOUT_S).returncode == 0
+
+
+def test_a_terminal_without_braille_shows_no_strip(environment):
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [*EDGE, "demo", "--for", "2"],
+        stdout=slave,
+        stderr=slave,
+        env={**environment, "TERM": "xterm", "PYTHONIOENCODING": "ascii"},
+    )
+    os.close(slave)
+    seen = b"".join(iter(lambda: read(master), b""))
+    assert process.wait(TIMEOUT_S) == 0, seen
+    assert b"bpm" in seen
+    assert b"Traceback" not in seen
+
+
+def read(master: int) -> bytes:
+    try:
+        return os.read(master, 65536)
+    except OSError:  # Linux: the other side is closed
+        return b""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_a_run_whose_broker_says_nothing(start, number, code):
+    with BlackHole() as broker:
+        process = start("run", "--source", LIVE, *RULES, "--json", "--mqtt", broker.url)
+        until(process, "state")
+        process.send_signal(number)
+        rest = process.communicate(timeout=3)[0]
+    assert process.returncode == code
+    assert json.loads(rest.splitlines()[-1])["event"] == "end"
+
+
+@needs_mosquitto
+def test_a_signal_ends_a_run_whose_broker_froze(start):
+    with Mosquitto() as broker:
+        process = start("run", "--source", LIVE, *RULES, "--json", "--mqtt", broker.url)
+        until(process, "alert")
+        broker.freeze()
+        until(process, "state")
+        process.send_signal(signal.SIGTERM)
+        rest = process.communicate(timeout=3)[0]
+        assert process.returncode == 143
+        assert json.loads(rest.splitlines()[-1])["outbox"]["pending"] >= 1
+
+
+def test_a_broker_that_hangs_up_at_once(edge):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up():
+            while True:
+                try:
+                    server.accept()[0].close()
+                except OSError:
+                    return
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        url = f"mqtt://127.0.0.1:{server.getsockname()[1]}"
+        done = edge("run", "--source", SIM, *RULES, "--mqtt", url)
+    refused(done, 0, "hangs up without an answer")
