@@ -11,7 +11,7 @@ help:
 	@echo "make demo    watch ECG flow from a patch to alerts on MQTT (about a minute)"
 	@echo "make test    style, types, import contracts and all tests"
 	@echo "make bench   speed of the signal path and of publishing, beside its peers"
-	@echo "make evaluate  figures on all annotated recordings in EDGE_DATA (an hour of one core)"
+	@echo "make evaluate  figures on all annotated recordings in EDGE_DATA (half an hour of one core)"
 	@echo "make clean   remove the virtual environment and all caches"
 
 demo: $(VENV)/.demo
@@ -35,6 +35,7 @@ unit: $(VENV)/.test
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.bench_signal_path
 	$(BIN)/python -m benchmarks.bench_publish
+	$(BIN)/python -m benchmarks.bench_damage
 	$(BIN)/python -m benchmarks.bench_delay
 
 EDGE_DATA ?= ../shared/data

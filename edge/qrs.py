@@ -1,6 +1,6 @@
 """QRS detection on a conditioned stream: causal, adaptive, one beat at a time.
 
-Each lead has a detector of its own; the beats come from the lead of best quality. The rules
+Each lead has a detector of its own; the beats come from the first lead that is good enough. The rules
 are in `edge.kernels.qrs`, their figures in `edge.qrs_settings`.
 """
 
@@ -18,7 +18,9 @@ from edge.qrs_settings import QrsSettings, band_pass, packed
 from edge.samples import as_samples, check_stream
 
 NS_PER_S = 1_000_000_000
-LEAD_SWITCH_MARGIN = 0.2  # by which another lead must be better: no switching to and fro
+LEAVE_BELOW = 0.1  # weight at which a lead is left for the first better one
+RETURN_ABOVE = 0.3  # weight at which an earlier lead is good enough to return to
+LEAD_SWITCH_MARGIN = 0.2  # by which another must be better where all are poor
 
 
 class QrsDetector:
@@ -70,7 +72,7 @@ class QrsDetector:
 
         start: index of the first sample; must follow the last one given, else ValueError.
         weights: (leads,) usefulness of each lead, 0 to 1, as of now; beats come from the
-            best lead, and none where all are 0. None: as before (at first, lead 0).
+            first lead that is good enough, none where that is 0. None: as before (first lead 0).
         """
         samples = as_samples(conditioned_uv, self._leads)
         if self._next is None:
@@ -131,9 +133,7 @@ class QrsDetector:
     def _select(self, weights: Sequence[float]) -> None:
         if len(weights) != self._leads:
             raise ValueError(f"{len(weights)} weights for {self._leads} leads")
-        best = max(range(self._leads), key=lambda lead: weights[lead])
-        if weights[best] > weights[int(self._last_r[0])] + LEAD_SWITCH_MARGIN:
-            self._last_r[0] = best
+        self._last_r[0] = lead_of_choice(weights, int(self._last_r[0]))
         self._weights = list(weights)
         self._muted = weights[int(self._last_r[0])] <= 0.0
 
@@ -154,4 +154,16 @@ class QrsDetector:
         )
 
 
-__all__ = ["QrsDetector", "QrsSettings"]
+def lead_of_choice(weights: Sequence[float], current: int) -> int:
+    """The first lead that is good enough: devices put the one with the clearest QRS first, which
+    a measure of noise cannot tell. With room between leaving and returning, no to and fro."""
+    good = [lead for lead, weight in enumerate(weights) if weight >= RETURN_ABOVE]
+    if weights[current] >= LEAVE_BELOW:
+        return good[0] if good and good[0] < current else current
+    if good:
+        return good[0]
+    best = max(range(len(weights)), key=lambda lead: weights[lead])
+    return best if weights[best] > weights[current] + LEAD_SWITCH_MARGIN else current
+
+
+__all__ = ["QrsDetector", "QrsSettings", "lead_of_choice"]

@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from edge.condition import Conditioner
 from edge.encode import EncoderStage
-from edge.events import Beat, BeatLabel, Observation, Quality, Rhythm, shifted
+from edge.events import Beat, BeatLabel, LeadQuality, Observation, Quality, Rhythm, shifted
 from edge.qrs import QrsDetector
 from edge.quality import QualityMonitor
 from edge.ring import Ring
 from firmware_bridge.stream import NS_PER_S, Chunk, Gap, StreamFormat
 from models.encoder import Encoder
+
+NOISY_WEIGHT = 0.05
+"""Trust in a lead that is nothing but noise, relative to 1 for a clean one."""
 
 RING_S = 30.0
 """Seconds of raw signal kept for evidence strips and views."""
@@ -185,13 +188,20 @@ class Segment:
 
     def _weigh(self, observed: Sequence[Quality]) -> None:
         for quality in observed:
-            self._weights = [lead.score for lead in quality.leads]
+            self._weights = [_weight(lead) for lead in quality.leads]
 
     def _placed(self, observed: Sequence[Observation]) -> list[Observation]:
         return [shifted(each, self._start, self._start_time_ns) for each in observed]
 
     def _local_ns(self, position: int) -> int:
         return round(position / self.format.rate_hz * NS_PER_S)
+
+
+def _weight(lead: LeadQuality) -> float:
+    """Trust in a lead: noise lowers it, but only where there is no signal at all is it not heard,
+    for beats in noise are better than none; the alarms know how good they are."""
+    silent = lead.lead_off or lead.flat or lead.saturated
+    return 0.0 if silent else max(lead.score, NOISY_WEIGHT)
 
 
 def _stage(encoder: Encoder | None, format: StreamFormat) -> EncoderStage | None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.condition import Conditioner
-from edge.qrs import QrsDetector
+from edge.qrs import QrsDetector, lead_of_choice
 from tests.edge.synthetic_ecg import chunked, ecg, regular
 
 RATES_HZ = [100.0, 125.0, 250.0, 360.0, 1000.0]
@@ -118,11 +118,11 @@ def test_any_chunking_gives_the_same_beats(cuts, seed):
     assert len(whole) > 5
 
 
-def test_beats_come_from_the_better_lead():
+def test_noise_alone_makes_the_other_lead_speak():
     expected = regular(75, 20)
     noise = np.random.default_rng(6).normal(0, 400, (5000, 1)).astype(np.float32)
     samples = np.concatenate([noise, ecg(expected, 20, 250.0)], axis=1)
-    beats = detect(samples, 250.0, weights=[0.1, 0.9])
+    beats = detect(samples, 250.0, weights=[0.05, 0.9])
     assert {beat.lead for beat in beats} == {1}
     assert_found(beats, expected)
 
@@ -135,10 +135,28 @@ def test_a_change_of_lead_neither_doubles_nor_drops_a_beat():
     detector = QrsDetector(250.0, 2)
     beats = []
     for start in range(0, len(samples), 25):
-        weights = [1.0, 0.3] if (start // 1000) % 2 else [0.3, 1.0]
+        weights = [1.0, 1.0] if (start // 1000) % 2 else [0.05, 1.0]
         beats += detector.process(start, samples[start : start + 25], weights)
     assert {beat.lead for beat in beats} == {0, 1}
     assert_found(beats, expected)
+
+
+@pytest.mark.parametrize(
+    ("weights", "current", "chosen"),
+    [
+        ([1.0, 1.0], 0, 0),
+        ([0.5, 1.0], 0, 0),
+        ([0.05, 1.0], 0, 1),
+        ([0.05, 0.2], 0, 0),
+        ([0.0, 0.25], 0, 1),
+        ([0.2, 1.0], 1, 1),
+        ([0.4, 1.0], 1, 0),
+        ([0.05, 0.05, 0.9], 0, 2),
+        ([0.0, 0.0], 1, 1),
+    ],
+)
+def test_the_first_lead_that_is_good_enough_is_chosen(weights, current, chosen):
+    assert lead_of_choice(weights, current) == chosen
 
 
 def test_no_beats_where_no_lead_is_of_use():
