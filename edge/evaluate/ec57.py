@@ -69,6 +69,13 @@ class BeatTable:
         negative = self.of("NSFQO", "NSFQ")
         return _percent(false, false + negative)
 
+    @property
+    def sveb_false_positive_rate(self) -> float | None:
+        """Share of beats that are no SVEB but were called one, percent; None without any."""
+        false = self.sveb.fp
+        negative = self.of("NVFQO", "NVFQ")
+        return _percent(false, false + negative)
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
