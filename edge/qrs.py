@@ -1,7 +1,7 @@
 """QRS detection on a conditioned stream: causal, adaptive, one beat at a time.
 
-Each lead has a detector of its own; the beats come from the first lead that is good enough. The rules
-are in `edge.kernels.qrs`, their figures in `edge.qrs_settings`.
+Each lead has a detector of its own; the beats come from the first lead that is good enough.
+The rules are in `edge.kernels.qrs`, their figures in `edge.qrs_settings`.
 """
 
 from __future__ import annotations
