@@ -51,20 +51,21 @@ def strip(
     edges = np.linspace(0, samples_uv.size, columns * 2 + 1).astype(int)
     centre = float(np.median(samples_uv[valid > 0])) if (valid > 0).any() else 0.0
     level = (0.5 - (samples_uv - centre) / span_uv) * (height - 1)
-    level = np.clip(np.rint(level), 0, height - 1).astype(int)
+    row = np.clip(np.rint(level), 0, height - 1).astype(np.int64)
     for column, (first, last) in enumerate(pairwise(edges)):
         if last > first:
-            _draw(canvas, column, level[first:last], valid[first:last])
+            _draw(canvas, column, row[first:last], valid[first:last])
     return _lines(canvas)
 
 
 def _draw(
-    canvas: NDArray[np.uint16], column: int, level: NDArray[np.int_], valid: NDArray[np.uint8]
+    canvas: NDArray[np.uint16], column: int, level: NDArray[np.int64], valid: NDArray[np.uint8]
 ) -> None:
     if not valid.all():
         canvas[-1, column // 2] |= GAP_DOT
         return
-    for row in range(int(level.min()), int(level.max()) + 1):
+    levels = level.tolist()
+    for row in range(min(levels), max(levels) + 1):
         canvas[row // 4, column // 2] |= DOTS[row % 4, column % 2]
 
 

@@ -163,8 +163,8 @@ class Sampler:
             level = np.std(signal) * rng.uniform(0, 0.7)
             signal = signal + np.float32(level * np.sin(2 * np.pi * cycles))
         if rng.random() < 0.1:
-            length = rng.integers(RATE_HZ // 4, 2 * RATE_HZ)
-            start = rng.integers(len(signal) - length)
+            length = int(rng.integers(RATE_HZ // 4, 2 * RATE_HZ))
+            start = int(rng.integers(len(signal) - length))
             signal[start : start + length] = 0.0
         return signal
 
