@@ -159,6 +159,7 @@ class Session:
         )
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(0)
+        client.on_socket_open = _send_at_once
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -177,8 +178,6 @@ class Session:
             self._client.connect(endpoint.host, endpoint.port, self._settings.keepalive_s)
         except (OSError, ValueError) as error:
             raise unreachable(self._settings, error) from None
-        # Else an alert waits up to 40 ms for the acknowledgement of the state sent before it.
-        self._socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         deadline = self._clock.monotonic_ns() + int(CONNACK_TIMEOUT_S * NS_PER_S)
         while self._connack is None:
             if self._clock.monotonic_ns() > deadline or self._stopping.is_set():
@@ -236,6 +235,11 @@ def _properties(message: Outgoing, packet: int) -> Properties:
     for pair in message.user_properties:
         properties.UserProperty = pair
     return properties
+
+
+def _send_at_once(_client: Client, _data: object, sock: Any) -> None:
+    """Else an alert waits up to 40 ms for the acknowledgement of the state sent before it."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _password(settings: MqttSettings) -> str | None:

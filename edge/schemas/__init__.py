@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,17 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def generate(name: str) -> dict[str, Any]:
     """The schema of one message, by its name in MESSAGES."""
-    return {"$schema": DIALECT, **msgspec.json.schema(MESSAGES[name])}
+    schema: dict[str, Any] = _dedented(msgspec.json.schema(MESSAGES[name]))
+    return {"$schema": DIALECT, **schema}
+
+
+def _dedented(node: Any) -> Any:
+    """Docstrings without their indentation, as newer versions of Python keep them."""
+    if isinstance(node, dict):
+        return {key: _dedented(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_dedented(value) for value in node]
+    return inspect.cleandoc(node) if isinstance(node, str) else node
 
 
 def text(name: str) -> str:

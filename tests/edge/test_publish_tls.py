@@ -53,6 +53,7 @@ def issue(
     names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
     issuer_key = by.key if by else key
     issuer = by.certificate.subject if by else subject
+    authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
     built = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -63,6 +64,9 @@ def issue(
         .not_valid_after(end)
         .add_extension(x509.BasicConstraints(ca=by is None, path_length=None), critical=True)
         .add_extension(names, critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(authority, critical=False)
+        .add_extension(_usage(signs=by is None), critical=True)
         .sign(issuer_key, hashes.SHA256())
     )
     identity = Identity(built, key, folder / f"{name}.pem", folder / f"{name}.key")
@@ -75,6 +79,21 @@ def issue(
         )
     )
     return identity
+
+
+def _usage(signs: bool) -> x509.KeyUsage:
+    """What RFC 5280 asks of an authority, and what it asks of the others."""
+    return x509.KeyUsage(
+        digital_signature=not signs,
+        key_cert_sign=signs,
+        crl_sign=signs,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 @pytest.fixture(scope="module")
