@@ -44,7 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if arguments is None else arguments)
     name = next((each for each in argv if not each.startswith("-")), "")
     parser = _parser(name)
-    options = parser.parse_args(argv)
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        parser.prog = f"edge {name}" if name in COMMANDS else "edge"
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     if not hasattr(options, "command"):
         parser.print_help()
         return Exit.USAGE

@@ -62,6 +62,7 @@ def test_version_is_one_line():
         ((), 2, ""),
         (("dance",), 2, "dance"),
         (("run", "--for", "-3", "--source", "sim:"), 2, "not a number above 0"),
+        (("run", "--sorce", "sim:"), 2, "arguments: --sorce (see `edge run --help`)"),
         (("run",), 2, "nothing to run"),
         (("run", "--patient", "p1"), 2, "--source"),
         (("run", "no-such.toml"), 3, "no-such.toml does not exist"),
