@@ -80,7 +80,9 @@ def test_a_source_that_cannot_be_opened_fails_with_its_error():
 
 def test_a_patch_on_a_serial_port_is_unplugged_and_plugged_in_again(tmp_path):
     port = tmp_path / "patch"
-    recorder = Recorder(until=250)
+    recorder = Recorder(
+        until=8 * 250
+    )  # all of the first plug: what is unread at unplugging is lost
     runtime = None
     with PseudoTerminal(port) as terminal:
         runtime = runtime_of(recorder, f"serial://{port}?device=native")
