@@ -8,7 +8,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("numpy", "numba", "onnxruntime", "paho-mqtt", "sleepecg", "neurokit2", "wfdb")
+LIBRARIES = (
+    "numpy",
+    "numba",
+    "onnxruntime",
+    "ai-edge-litert",
+    "paho-mqtt",
+    "sleepecg",
+    "neurokit2",
+    "wfdb",
+)
 
 
 def machine() -> dict[str, Any]:

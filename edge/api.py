@@ -91,6 +91,13 @@ class Session:
             raise ValueError(f"skip of {count} samples: must be 0 or more")
         self._position += count
 
+    def finish(self) -> list[Event]:
+        """The samples have ended: what still waited for more, such as the last beats.
+
+        Samples pushed after it are heard as after a gap.
+        """
+        return self._told(self._pipeline.finish())
+
     @property
     def active(self) -> tuple[Alert, ...]:
         """Alarm conditions present, most urgent first."""

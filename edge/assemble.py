@@ -11,13 +11,14 @@ from edge.alarm.machine import AlarmMachine
 from edge.clock import Clock
 from edge.config import Config, Patient, Signal
 from edge.monitor import Monitor
+from edge.networks import Networks
 from edge.pipeline import EncoderFactory, Pipeline
 from edge.runtime import Runtime
 from edge.segment import SegmentSettings
 from firmware_bridge.source import Source, open_source
 from firmware_bridge.stream import StreamFormat
-from models.bundle import load_bundle
-from models.encoder import Encoder
+from models.beat_stage import BeatStage
+from models.bundle import Bundle, load_bundle
 from models.registry import open_encoder
 
 NO_BUNDLE = "none"
@@ -71,17 +72,22 @@ def segment_settings(signal: Signal) -> SegmentSettings:
 
 
 def encoder_factory(bundle_name: str, device: str) -> EncoderFactory:
-    """Makes one encoder a stream format; the bundle is verified here, once.
+    """Makes the networks of one stream format; the bundle is verified here, once.
 
     Raises ModelError where the bundle cannot be trusted.
     """
     if bundle_name == NO_BUNDLE:
         return lambda _: None
     bundle = load_bundle(bundle_name)
-    open_encoder(bundle, bundle.manifest.input.leads_min, device)
+    _networks(bundle, bundle.manifest.input.leads_min, device)
 
-    def encoder_for(form: StreamFormat) -> Encoder:
+    def networks_for(form: StreamFormat) -> Networks:
         heard = min(len(form.leads), bundle.manifest.input.leads_max)
-        return open_encoder(bundle, heard, device)
+        return _networks(bundle, heard, device)
 
-    return encoder_for
+    return networks_for
+
+
+def _networks(bundle: Bundle, leads: int, device: str) -> Networks:
+    stage = BeatStage(bundle) if bundle.manifest.beat_stage else None
+    return Networks(open_encoder(bundle, leads, device), stage)

@@ -70,7 +70,11 @@ class Patient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Encoder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The default encoder. bundle: name, folder, or `none` for rules without an encoder."""
+    """The default encoder. bundle: name, folder, or `none` for rules without an encoder.
+
+    device: `auto`, LiteRT where it is installed and in the bundle, else ONNX Runtime; `litert`;
+    `cpu` or `onnxruntime`; or the name of an execution provider.
+    """
 
     bundle: str = "tcn-s"
     device: str = "auto"

@@ -1,147 +1,213 @@
-"""The encoder in the stream: conditioned samples in, rhythm and beat labels out."""
+"""The encoder in the stream: conditioned samples in; beats, their classes and rhythm out."""
 
 from __future__ import annotations
 
+import logging
 import math
-from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.events import Beat, BeatClass, BeatLabel, Rhythm
-from edge.resample import Resampler
+from edge.beat_labels import BeatLabeller, pooled
+from edge.events import Beat, BeatLabel, BeatsKnown, Observation, Rhythm
+from edge.frame_labels import FrameLabels
+from edge.heard_beats import HeardBeats
+from edge.hops import Hop, HopCutter
+from edge.networks import Networks
 from firmware_bridge.stream import NS_PER_S
-from models.encoder import Encoder, Outputs
-from models.manifest import Output
+from models.encoder import Outputs
+from models.errors import ModelError
 
-HOPS_KEPT = 4
-"""Beat outputs stay for this many hops, for beats that are detected late."""
+__all__ = ["EncoderStage"]
 
-
-@dataclass(frozen=True, slots=True)
-class _Hop:
-    number: int
-    known_ns: int
-    beats: NDArray[np.float32] | None
+log = logging.getLogger(__name__)
 
 
 class EncoderStage:
-    """Resamples one stream to the encoder's rate and steps the encoder hop by hop.
+    """Steps the encoder hop by hop and reads its outputs.
 
-    Times are nanoseconds since the stage began, or since `reset`. `leads` picks the columns
-    that the encoder hears. What comes out does not depend on the chunking.
+    leads: of the stream; the encoder hears the first ones. filter_delay_s: of the conditioner
+    before it. All times and indices are on the stream's axis; what comes out does not depend
+    on the chunking.
     """
 
-    def __init__(self, encoder: Encoder, rate_hz: float, leads: Sequence[int]) -> None:
-        spec = encoder.manifest.input
-        self.encoder = encoder
+    def __init__(
+        self, networks: Networks, rate_hz: float, leads: int, filter_delay_s: float
+    ) -> None:
+        self.encoder = networks.encoder
         self._rate_hz = rate_hz
-        self._leads = list(leads)
-        self._resampler = Resampler(rate_hz, spec.rate_hz, len(self._leads))
-        self._hop = np.empty((len(self._leads), spec.hop_samples), dtype=np.float32)
-        self._heads = {kind: encoder.manifest.output(kind) for kind in _KINDS}
-        self._begin()
+        manifest = self.encoder.manifest
+        self._heard = min(leads, manifest.input.leads_max)
+        self._cutter = HopCutter(rate_hz, manifest.input, range(self._heard))
+        lag_s = self._cutter.delay_s + filter_delay_s
+        self._heads = {kind: manifest.output(kind) for kind in _KINDS}
+        peaks, frames = self._heads["qrs"], self._heads["beats"]
+        self._beats = (
+            HeardBeats(peaks, rate_hz, self._heard, lag_s, filter_delay_s) if peaks else None
+        )
+        stage = networks.beat_stage
+        self._labeller = BeatLabeller(stage, manifest, lag_s) if stage and peaks else None
+        self._frame_labels = FrameLabels(frames, lag_s) if frames and not self._labeller else None
+        self._padding = math.ceil((lag_s + manifest.hop_s + self._longest_delay_s()) * rate_hz)
+        self._failed_at: int | None = None
+        self.begin(0)
 
-    def reset(self) -> None:
-        """Forget the past, as after a gap; time begins anew."""
-        self.encoder.reset()
-        self._resampler.reset()
-        self._begin()
+    @property
+    def hears_beats(self) -> bool:
+        """Whether beats come from here; else a QRS detector is needed."""
+        return self._beats is not None
+
+    @property
+    def failed_at(self) -> int | None:
+        """Index of the sample after the hop in which the networks failed; None while they work."""
+        return self._failed_at
+
+    def begin(self, start: int) -> None:
+        """Forget the past, as after a gap; the next sample has this index."""
+        self._fresh = True
+        self._cutter.begin(start)
+        self._last: NDArray[np.float32] | None = None
+        if self._beats:
+            self._beats.begin(start)
+        if self._frame_labels:
+            self._frame_labels.begin(start / self._rate_hz)
+        self._start = start
+        self._stop = start
 
     def push(
-        self, conditioned_uv: NDArray[np.float32], lead_weights: Sequence[float]
-    ) -> list[Rhythm | BeatLabel]:
-        """Rhythm after each hop completed, and the labels of the beats that it covers.
+        self, conditioned_uv: NDArray[np.float32], weights: Sequence[float]
+    ) -> list[Observation]:
+        """All that the hops say which these samples complete, in the order in which it is known.
 
-        conditioned_uv: float32, shape (samples, leads). lead_weights: trust in each lead, 0 to 1.
+        conditioned_uv: float32, (samples, leads). weights: trust in each lead, 0 to 1. Where a
+        network fails, that is logged, and nothing more comes from here.
         """
-        resampled = self._resampler.process(np.ascontiguousarray(conditioned_uv[:, self._leads]))
-        weights = [lead_weights[lead] for lead in self._leads]
-        known: list[Rhythm | BeatLabel] = []
-        taken = 0
-        while taken < len(resampled):
-            taken += self._fill(resampled[taken:])
-            if self._filled == self._hop.shape[1]:
-                known += self._step(weights)
-        return known
+        if not len(conditioned_uv):
+            return []
+        self._stop += len(conditioned_uv)
+        self._last = conditioned_uv[-1:].copy()
+        self._weights = list(weights[: self._heard])
+        second = math.ceil(self._rate_hz)
+        pieces = (conditioned_uv[k : k + second] for k in range(0, len(conditioned_uv), second))
+        return list(chain.from_iterable(map(self._take, pieces)))
 
     def label(self, beats: Iterable[Beat]) -> list[BeatLabel]:
-        """Take newly detected beats; labels of those that a past hop covers already."""
-        known: list[BeatLabel] = []
-        for beat in beats:
-            hop = next((hop for hop in self._hops if hop.number == self._hop_of(beat)), None)
-            if hop is not None:
-                known += self._labelled(beat, hop)
-            elif self._hop_of(beat) >= self._hop_number:
-                self._waiting.append(beat)
-        return known
+        """Labels of beats that were found elsewhere, as far as the past hops know them."""
+        return self._frame_labels.label(beats) if self._frame_labels else []
 
-    def _begin(self) -> None:
-        self._filled = 0
-        self._hop_number = 0
-        self._hops: deque[_Hop] = deque(maxlen=HOPS_KEPT)
-        self._waiting: deque[Beat] = deque(maxlen=64)
+    def flush(self) -> list[Observation]:
+        """The beats and labels that still wait: before a gap, and at the end. Call `begin` next.
 
-    def _fill(self, samples: NDArray[np.float32]) -> int:
-        count = min(len(samples), self._hop.shape[1] - self._filled)
-        self._hop[:, self._filled : self._filled + count] = samples[:count].T
-        self._filled += count
-        return count
+        The unfinished hop is completed, and its successors filled, with the last sample held;
+        what these hops say of the rhythm, or of beats after the last sample, is left out.
+        """
+        if self._last is None or self._beats is None or self._failed_at is not None:
+            return []
+        padding = np.repeat(self._last, self._padding, axis=0)
+        said = self._hops(padding)
+        stop_ns = self._time_ns(self._stop)
+        if self._labeller and self._failed_at is None:
+            said += self._labeller.flush(stop_ns)
+        return list(self._until(stop_ns, said))
 
-    def _step(self, weights: list[float]) -> list[Rhythm | BeatLabel]:
-        outputs = self.encoder.step(self._hop, weights)
-        hop = _Hop(self._hop_number, self._known_ns(), self._array(outputs, "beats"))
-        self._hops.append(hop)
-        self._hop_number += 1
-        self._filled = 0
-        return [*self._rhythm(outputs, hop.known_ns), *self._covered(hop)]
+    def _take(self, conditioned_uv: NDArray[np.float32]) -> list[Observation]:
+        """At most a second of samples."""
+        if self._beats:
+            self._beats.remember(conditioned_uv[:, : self._heard])
+        return self._hops(conditioned_uv)
 
-    def _known_ns(self) -> int:
-        """When the last sample that the hop needs had come."""
-        last_output = (self._hop_number + 1) * self._hop.shape[1] - 1
-        last_input = math.ceil(last_output * self._rate_hz / self.encoder.manifest.input.rate_hz)
-        return round((last_input + 1) / self._rate_hz * NS_PER_S)
+    def _hops(self, conditioned_uv: NDArray[np.float32]) -> list[Observation]:
+        return list(chain.from_iterable(map(self._attempt, self._cutter.push(conditioned_uv))))
+
+    def _longest_delay_s(self) -> float:
+        """From an R peak to the last frame that says something of it or is needed to settle it."""
+        delays_ms = [head.delay_ms for head in self._heads.values() if head]
+        settled_s = self._beats.latency_s if self._beats else 0.0
+        return max([settled_s, *(delay_ms / 1000 for delay_ms in delays_ms)])
+
+    def _attempt(self, hop: Hop) -> list[Observation]:
+        """One hop, where nothing has failed yet."""
+        if self._failed_at is not None:
+            return []
+        try:
+            return self._hear(hop, self._step(hop))
+        except Exception as error:  # a runtime of another package may raise anything
+            log.error(
+                "encoder %s failed and is switched off until the stream begins anew with another"
+                " format or edge is restarted; beats come from the QRS detector: %s",
+                *(self.encoder.manifest.name, error),
+                exc_info=not isinstance(error, ModelError),
+            )
+            self._failed_at = hop.known_at
+            return []
+
+    def _step(self, hop: Hop) -> Outputs:
+        if self._fresh:
+            self._reset_networks()
+        outputs = self.encoder.step(hop.samples_uv, self._weights)
+        for head in self._heads.values():
+            if head and not np.isfinite(outputs[head.name]).all():
+                raise ModelError(f"output {head.name!r} is not finite; verify the bundle")
+        return outputs
+
+    def _reset_networks(self) -> None:
+        self.encoder.reset()
+        if self._labeller:
+            self._labeller.begin(self._start / self._rate_hz)
+        self._fresh = False
+
+    def _hear(self, hop: Hop, outputs: Outputs) -> list[Observation]:
+        known_ns = self._time_ns(hop.known_at)
+        beats, labels, known = self._hear_beats(hop, outputs, known_ns)
+        return [*beats, *self._rhythm(outputs, known_ns), *labels, *known]
+
+    def _hear_beats(
+        self, hop: Hop, outputs: Outputs, known_ns: int
+    ) -> tuple[list[Beat], list[BeatLabel], list[BeatsKnown]]:
+        if self._beats is None:
+            return [], self._of_frames(hop, outputs, known_ns), []
+        beats = self._beats.push(self._array(outputs, "qrs"), hop.known_at, self._weights)
+        until_ns = self._time_ns(self._beats.known_until)
+        known = [BeatsKnown(known_ns, until_ns)]
+        if self._labeller is None:
+            labels = self.label(beats)
+            return beats, [*self._of_frames(hop, outputs, known_ns), *labels], known
+        features = self._array(outputs, "features")
+        return beats, self._labeller.push(hop.number, features, beats, known_ns, until_ns), known
+
+    def _of_frames(self, hop: Hop, outputs: Outputs, known_ns: int) -> list[BeatLabel]:
+        if self._frame_labels is None:
+            return []
+        return self._frame_labels.push(hop.number, self._array(outputs, "beats"), known_ns)
 
     def _rhythm(self, outputs: Outputs, known_ns: int) -> list[Rhythm]:
-        probability: dict[str, float] = {}
+        said: dict[str, dict[str, float]] = {}
         for kind in ("rhythm", "ventricular"):
-            values = self._array(outputs, kind)
-            if values is not None:
-                probability |= zip(self._labels(kind), values.ravel().tolist(), strict=True)
+            head = self._heads[kind]
+            values = self._array(outputs, kind).ravel().tolist() if head else []
+            said[kind] = dict(zip(head.labels if head else (), values, strict=True))
+        opinion = self._labeller.rhythm(known_ns) if self._labeller else {}
+        probability = pooled(said["rhythm"], opinion) | said["ventricular"]
         return [Rhythm(known_ns, probability)] if probability else []
 
-    def _covered(self, hop: _Hop) -> list[BeatLabel]:
-        covered = [beat for beat in self._waiting if self._hop_of(beat) <= hop.number]
-        self._waiting = deque((b for b in self._waiting if b not in covered), maxlen=64)
-        return [label for beat in covered for label in self._labelled(beat, hop)]
+    def _until(self, stop_ns: int, said: Iterable[Observation]) -> Iterator[Observation]:
+        """Of what padded hops say, what is true of the samples before them."""
+        for each in said:
+            if isinstance(each, Beat) and each.time_ns < stop_ns:
+                yield replace(each, detected_ns=min(each.detected_ns, stop_ns))
+            elif isinstance(each, BeatLabel) and each.time_ns < stop_ns:
+                yield replace(each, known_ns=min(each.known_ns, stop_ns))
 
-    def _labelled(self, beat: Beat, hop: _Hop) -> list[BeatLabel]:
-        head = self._heads["beats"]
-        if head is None or hop.beats is None or self._hop_of(beat) != hop.number:
-            return []
-        row = hop.beats[self._frame_of(beat) % len(hop.beats)]
-        best = int(row.argmax())
-        known_ns = max(hop.known_ns, beat.detected_ns)
-        return [BeatLabel(beat.time_ns, known_ns, BeatClass(head.labels[best]), float(row[best]))]
-
-    def _frame_of(self, beat: Beat) -> int:
-        head = self._heads["beats"]
-        peak_s = beat.time_ns / NS_PER_S + self._resampler.delay_s
-        return max(0, head.frame_of(peak_s)) if head else 0
-
-    def _hop_of(self, beat: Beat) -> int:
-        head = self._heads["beats"]
-        return self._frame_of(beat) // head.shape[0] if head else 0
-
-    def _array(self, outputs: Outputs, kind: str) -> NDArray[np.float32] | None:
+    def _array(self, outputs: Outputs, kind: str) -> NDArray[np.float32]:
         head = self._heads[kind]
-        return None if head is None else np.asarray(outputs[head.name])
+        assert head is not None
+        return np.asarray(outputs[head.name])
 
-    def _labels(self, kind: str) -> tuple[str, ...]:
-        head: Output | None = self._heads[kind]
-        return head.labels if head else ()
+    def _time_ns(self, index: int) -> int:
+        return round(index / self._rate_hz * NS_PER_S)
 
 
-_KINDS = ("rhythm", "ventricular", "beats")
+_KINDS = ("rhythm", "ventricular", "qrs", "beats", "features")

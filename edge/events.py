@@ -55,6 +55,18 @@ class BeatLabel:
 
 
 @dataclass(frozen=True, slots=True)
+class BeatsKnown:
+    """At `time_ns`, every QRS before `until_ns` is known; both are stream time.
+
+    Where no beat is known up to then, none is there: this is what asystole is judged by, so
+    that beats may be found as late as their source needs.
+    """
+
+    time_ns: int
+    until_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class LeadQuality:
     """Signal quality of one lead over one second. score: 0 (unusable) to 1 (clean)."""
 
@@ -98,7 +110,7 @@ class Silence:
     reason: str = ""
 
 
-Observation = Beat | BeatLabel | Quality | Rhythm | Silence
+Observation = Beat | BeatLabel | BeatsKnown | Quality | Rhythm | Silence
 
 
 def shifted(observation: Observation, index: int, time_ns: int) -> Observation:
@@ -116,6 +128,12 @@ def shifted(observation: Observation, index: int, time_ns: int) -> Observation:
                 observation,
                 time_ns=observation.time_ns + time_ns,
                 known_ns=observation.known_ns + time_ns,
+            )
+        case BeatsKnown():
+            return replace(
+                observation,
+                time_ns=observation.time_ns + time_ns,
+                until_ns=observation.until_ns + time_ns,
             )
         case _:
             return replace(observation, time_ns=observation.time_ns + time_ns)

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from edge.alert import Alert
 from edge.events import Observation, Silence
+from edge.networks import Networks
 from edge.segment import Segment, SegmentSettings
 from firmware_bridge.protocols import Decoder
 from firmware_bridge.stream import (
@@ -30,7 +31,6 @@ from firmware_bridge.stream import (
     TimelineEvent,
 )
 from firmware_bridge.timeline import Timeline
-from models.encoder import Encoder
 
 REORDER_FRAMES = 8
 RATE_MIN_HZ, RATE_MAX_HZ = 50.0, 10_000.0
@@ -50,7 +50,7 @@ class Alarms(Protocol):
         """The latest alert of every alarm that is on, most urgent first."""
 
 
-EncoderFactory = Callable[[StreamFormat], Encoder | None]
+EncoderFactory = Callable[[StreamFormat], Networks | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Pipeline:
     """One patient's stream, from packets to alerts.
 
     encoder_for: called when the format of the stream becomes known or changes; gives the
-        encoder for it, or None to run on rules alone.
+        networks for it, or None to run on rules alone.
     reorder_frames: newer frames that a missing one is waited for before it counts as lost.
     """
 
@@ -158,8 +158,9 @@ class Pipeline:
         return self._run(self._timeline.disconnected(host_time_ns))
 
     def finish(self) -> Step:
-        """The source ended: release what waits for reordering."""
-        return self._run(self._timeline.flush())
+        """The source ended: release what waits for reordering, and beats not known yet."""
+        step = self._run(self._timeline.flush())
+        return self._and_then(step, self._segment.finish()) if self._segment else step
 
     def silence(self, silent_ns: int, reason: str = "") -> Step:
         """Nothing has come for `silent_ns`: the technical alarm conditions may begin."""
@@ -182,24 +183,34 @@ class Pipeline:
         observations: list[Observation] = []
         for event in events:
             observations += self._observe(event)
+        return self._and_then(Step(tuple(events)), observations)
+
+    def _and_then(self, step: Step, observations: list[Observation]) -> Step:
+        """The step with more observations, and the alerts that they bring."""
         alerts = [alert for each in observations for alert in self.alarm.observe(each)]
-        return Step(tuple(events), tuple(observations), tuple(alerts))
+        return replace(
+            step,
+            observations=(*step.observations, *observations),
+            alerts=(*step.alerts, *alerts),
+        )
 
     def _observe(self, event: TimelineEvent) -> list[Observation]:
-        segment = self._segment_for(event)
+        segment, observed = self._segment_for(event)
         if isinstance(event, Chunk):
-            observed = segment.push(event)
+            observed += segment.push(event)
             self._anchor = Anchor(
                 segment.time_ns(event.start), event.host_time_ns, event.device_time_ns
             )
-            return observed
-        return segment.gap(event) if isinstance(event, Gap) else []
+        elif isinstance(event, Gap):
+            observed += segment.gap(event)
+        return observed
 
-    def _segment_for(self, event: TimelineEvent) -> Segment:
+    def _segment_for(self, event: TimelineEvent) -> tuple[Segment, list[Observation]]:
+        """The segment of the event's format; where that is new, what the old one still held."""
         current = self._segment
-        if current is None or isinstance(event, FormatChange) or event.format != current.format:
-            time_ns = current.time_ns(event.start) if current else 0
-            encoder = self._encoder_for(event.format)
-            current = Segment(event.format, event.start, time_ns, self._settings, encoder)
-            self._segment = current
-        return current
+        if current and not isinstance(event, FormatChange) and event.format == current.format:
+            return current, []
+        time_ns = current.time_ns(event.start) if current else 0
+        networks = self._encoder_for(event.format)
+        self._segment = Segment(event.format, event.start, time_ns, self._settings, networks)
+        return self._segment, current.finish() if current else []

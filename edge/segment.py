@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.analysis import Analysis
 from edge.condition import Conditioner
-from edge.encode import EncoderStage
-from edge.events import Beat, BeatLabel, LeadQuality, Observation, Quality, Rhythm, shifted
-from edge.qrs import QrsDetector
+from edge.events import Beat, BeatLabel, LeadQuality, Observation, Quality, shifted
+from edge.networks import Networks
 from edge.quality import QualityMonitor
 from edge.ring import Ring
 from firmware_bridge.stream import NS_PER_S, Chunk, Gap, StreamFormat
@@ -22,6 +23,10 @@ NOISY_WEIGHT = 0.05
 
 RING_S = 30.0
 """Seconds of raw signal kept for evidence strips and views."""
+
+BRIDGES_KEPT = 256
+"""Bridges remembered for the RR intervals of beats that are known late: far more than seconds
+that still count as clean can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Segment:
         start: int,
         start_time_ns: int,
         settings: SegmentSettings,
-        encoder: Encoder | None,
+        networks: Networks | None,
     ) -> None:
         leads = len(format.leads)
         self.format = format
@@ -62,21 +67,19 @@ class Segment:
             mains_hz=settings.mains_hz or None,
         )
         self._quality = QualityMonitor(format.rate_hz, leads, mains_hz=settings.mains_hz or None)
-        self._detector = QrsDetector(format.rate_hz, leads, delay_s=self._conditioner.delay_s)
-        self._encoder = _stage(encoder, format)
-        self._encoder_start = 0
+        self._analysis = Analysis(format.rate_hz, leads, self._conditioner.delay_s, networks)
         self._weights = [1.0] * leads
         self._last = np.zeros(leads, dtype=np.float32)
         self._position = 0
         self._bridging = 0
         self._bridged = 0
-        self._bridged_until_ns = -1
+        self._bridges_ns: deque[tuple[int, int]] = deque(maxlen=BRIDGES_KEPT)
         self._fresh = True
 
     @property
     def encoder(self) -> Encoder | None:
         """The encoder at work, None on rules alone."""
-        return self._encoder.encoder if self._encoder else None
+        return self._analysis.encoder
 
     @property
     def stop_time_ns(self) -> int:
@@ -104,11 +107,17 @@ class Segment:
         if not self._fresh and self._bridging <= self._settings.bridge_s * self.format.rate_hz:
             return []
         missing, self._bridging = self._bridging, 0
-        observed = self._quality.gap(self._position, missing)
-        self._detector.gap(self._position, missing)
+        observed = self._flush()
+        verdicts = self._quality.gap(self._position, missing)
         self._position += missing
-        self._restart()
-        self._weigh(observed)
+        self._weigh(verdicts)
+        observed += [*verdicts, *self._restart(missing)]
+        return self._placed(observed)
+
+    def finish(self) -> list[Observation]:
+        """No more samples will come: the beats that are not known yet, as far as they can be."""
+        observed = self._flush()
+        self._restart(0)
         return self._placed(observed)
 
     def _bridge(self, following: NDArray[np.float32], lead_off: int) -> list[Observation]:
@@ -116,7 +125,8 @@ class Segment:
         count, self._bridging = self._bridging, 0
         share = np.arange(1, count + 1, dtype=np.float32)[:, None] / np.float32(count + 1)
         line = self._last + share * (following - self._last)
-        self._bridged_until_ns = self._local_ns(self._position + count)
+        stop_ns = self._local_ns(self._position + count)
+        self._bridges_ns.append((self._local_ns(self._position), stop_ns))
         return self._process(np.ascontiguousarray(line, dtype=np.float32), lead_off, missing=True)
 
     def _process(
@@ -141,23 +151,12 @@ class Segment:
         start = self._position
         self._position += len(samples)
         conditioned = self._conditioner.process(samples)
-        beats = [self._honest(b) for b in self._detector.process(start, conditioned, self._weights)]
-        observed: list[Observation] = [*beats]
-        if self._encoder:
-            observed += self._encode(self._encoder, conditioned, beats)
+        observed = self._honest(self._analysis.process(start, conditioned, self._weights))
         self._bridged += len(samples) if missing else 0
         quality = self._judge(start, samples, conditioned, lead_off)
         self._weigh(quality)
-        return sorted([*observed, *quality], key=_known_ns)
-
-    def _encode(
-        self, stage: EncoderStage, conditioned: NDArray[np.float32], beats: Sequence[Beat]
-    ) -> list[Observation]:
-        origin_ns = self._local_ns(self._encoder_start)
-        known: list[Rhythm | BeatLabel] = [*stage.push(conditioned, self._weights)]
-        own = [shifted(beat, 0, -origin_ns) for beat in beats]
-        known += stage.label(beat for beat in own if isinstance(beat, Beat) and beat.time_ns >= 0)
-        return [shifted(each, 0, origin_ns) for each in known]
+        known = [each for q in quality for each in self._analysis.second_ended(q.time_ns)]
+        return sorted([*observed, *quality, *known], key=_known_ns)
 
     def _judge(
         self,
@@ -173,18 +172,29 @@ class Segment:
         bridged, self._bridged = self._bridged / self.format.rate_hz, 0
         return [replace(each, missing=min(1.0, each.missing + bridged)) for each in judged]
 
-    def _restart(self) -> None:
+    def _flush(self) -> list[Observation]:
+        return sorted(self._honest(self._analysis.flush()), key=_known_ns)
+
+    def _restart(self, missing: int) -> list[Observation]:
+        """Begin anew at the present position, after `missing` samples that never came."""
         self._conditioner.reset()
         self._fresh = True
-        self._encoder_start = self._position
-        if self._encoder:
-            self._encoder.reset()
+        return [*self._analysis.begin(self._position, missing)]
 
-    def _honest(self, beat: Beat) -> Beat:
+    def _honest(self, observed: Sequence[Observation]) -> list[Observation]:
         """An RR interval over a bridged gap may hide a beat: it is not one."""
-        if beat.rr_ms is None or beat.time_ns - beat.rr_ms * 1e6 > self._bridged_until_ns:
-            return beat
-        return replace(beat, rr_ms=None)
+        return [
+            replace(each, rr_ms=None)
+            if isinstance(each, Beat) and self._spans_bridge(each)
+            else each
+            for each in observed
+        ]
+
+    def _spans_bridge(self, beat: Beat) -> bool:
+        if beat.rr_ms is None:
+            return False
+        before_ns = beat.time_ns - beat.rr_ms * 1e6
+        return any(start < beat.time_ns and before_ns <= stop for start, stop in self._bridges_ns)
 
     def _weigh(self, observed: Sequence[Quality]) -> None:
         for quality in observed:
@@ -202,13 +212,6 @@ def _weight(lead: LeadQuality) -> float:
     for beats in noise are better than none; the alarms know how good they are."""
     silent = lead.lead_off or lead.flat or lead.saturated
     return 0.0 if silent else max(lead.score, NOISY_WEIGHT)
-
-
-def _stage(encoder: Encoder | None, format: StreamFormat) -> EncoderStage | None:
-    if encoder is None:
-        return None
-    heard = min(len(format.leads), encoder.manifest.input.leads_max)
-    return EncoderStage(encoder, format.rate_hz, range(heard))
 
 
 def _known_ns(observation: Observation) -> int:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import pairwise
 
-from edge.events import Beat, BeatLabel, Observation, Quality, Rhythm
+from edge.events import Beat, BeatLabel, BeatsKnown, Observation, Quality, Rhythm
 from edge.heart_rate import HeartRate
 from firmware_bridge.stream import NS_PER_S
 
@@ -28,6 +28,7 @@ class Vitals:
         self._rr_ms: deque[tuple[int, float | None]] = deque(maxlen=400)
         self._quality: Quality | None = None
         self._rhythm: Rhythm | None = None
+        self._beats_until_ns = 0
         self.beats = 0
         self.beats_by_class: dict[str, int] = {}
 
@@ -42,6 +43,8 @@ class Vitals:
                 case BeatLabel():
                     count = self.beats_by_class.get(each.label, 0)
                     self.beats_by_class[str(each.label)] = count + 1
+                case BeatsKnown():
+                    self._beats_until_ns = each.until_ns
                 case Quality():
                     self._quality = each
                 case Rhythm():
@@ -50,8 +53,9 @@ class Vitals:
                     pass
 
     def heart_rate_bpm(self, now_ns: int) -> float | None:
-        """Beats per minute at stream time `now_ns`, None where none is current."""
-        return self._heart_rate.value_at(now_ns)
+        """Beats per minute at stream time `now_ns`, None where none is current: no beat came in
+        the last five seconds whose beats are known."""
+        return self._heart_rate.value_at(min(now_ns, self._beats_until_ns))
 
     def rmssd_ms(self, now_ns: int) -> float | None:
         """Root mean square of successive RR differences over the last minute (Task Force of
@@ -77,13 +81,18 @@ class Vitals:
         return self._rhythm.probability
 
     def rhythm_label(self, now_ns: int) -> str | None:
-        """The most probable rhythm; "vf" or "vt" where that is more probable than not."""
+        """The most probable rhythm; "vf" or "vt" where that is more probable than not.
+
+        None where nothing is known, or where what the encoder has no label for is more probable.
+        """
         probability = self.rhythm(now_ns)
         for label in ("vf", "vt"):
             if probability.get(label, 0.0) > 0.5:
                 return label
         known = [label for label in RHYTHM_LABELS if label in probability]
-        return max(known, key=lambda label: probability[label]) if known else None
+        unnamed = 1.0 - sum(probability[label] for label in known)
+        best = max(known, key=lambda label: probability[label], default=None)
+        return best if best is not None and probability[best] > unnamed else None
 
 
 def _plausible(rr_ms: float | None) -> float | None:

@@ -18,8 +18,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from models.errors import BundleError
+from models.litert_scan import scan_litert
 from models.manifest import MANIFEST_NAME, BundleFile, Manifest, decode_manifest
-from models.onnx_scan import refuse_external_data
+from models.onnx_scan import scan_onnx
 
 __all__ = ["CHECKSUM_NAME", "Bundle", "list_bundles", "load_bundle"]
 
@@ -58,7 +59,8 @@ def load_bundle(name_or_dir: str | Path, sha256: str | None = None) -> Bundle:
 
     sha256: the manifest's expected digest, where the operator pins one.
     BundleError: not found, missing, truncated, altered, oversize or linked files, a manifest
-    that is malformed or does not match its files, a model that refers to other files.
+    that is malformed or does not match its files, a model that `models.onnx_scan` or
+    `models.litert_scan` refuses.
     """
     path = _locate(name_or_dir)
     try:
@@ -93,14 +95,24 @@ def _load(path: Path, folder: int, pinned: str | None) -> Bundle:
     if sum(entry.size for entry in manifest.files) > _TOTAL_LIMIT:
         raise BundleError(f"{path}: the files are larger than {_TOTAL_LIMIT} bytes together")
     files = {entry.name: _read_listed(path, folder, entry) for entry in manifest.files}
-    if "onnx" in manifest.runtime.formats:
-        refuse_external_data(files[manifest.file("model").name], str(path))
+    _check_models(path, manifest, files)
     return Bundle(path, manifest, MappingProxyType(files), digest)
 
 
+def _check_models(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
+    """What the bytes show without a runtime: an honest author may have exported wrongly, too."""
+    for entry in manifest.files:
+        data, where = files[entry.name], str(path / entry.name)
+        onnx = entry.role == "model" and "onnx" in manifest.runtime.formats
+        if onnx or entry.role == "beat-stage":
+            scan_onnx(data, where)
+        elif entry.role == "litert":
+            scan_litert(data, where)
+
+
 def _check_digest(path: Path, folder: int, digest: str, pinned: str | None) -> None:
-    line = _read(path, folder, CHECKSUM_NAME, 4096).decode("ascii", "replace")
-    if line.split() != [digest, MANIFEST_NAME]:
+    line = _read(path, folder, CHECKSUM_NAME, 4096)
+    if line != f"{digest}  {MANIFEST_NAME}\n".encode():
         raise BundleError(
             f"{path / MANIFEST_NAME} is not the file that {CHECKSUM_NAME} vouches for:"
             " altered or damaged; fetch the bundle again"

@@ -10,7 +10,7 @@ from models.bundle import Bundle
 from models.encoder import Encoder
 from models.errors import BundleError
 
-__all__ = ["GoldenVector", "check_golden", "golden_leads", "record_golden"]
+__all__ = ["GoldenVector", "check_golden", "golden_hops", "golden_leads", "record_golden"]
 
 
 class GoldenVector(Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,6 +45,11 @@ def _is_whole(vector: GoldenVector, hop_samples: int) -> bool:
 def golden_leads(bundle: Bundle) -> int:
     """With how many leads an encoder must be opened for the self-test."""
     return len(_decode(bundle).hops[0])
+
+
+def golden_hops(bundle: Bundle) -> list[list[list[float]]]:
+    """The input of the self-test: (hops, leads, hop_samples) in microvolts."""
+    return _decode(bundle).hops
 
 
 def record_golden(encoder: Encoder, hops: list[list[list[float]]]) -> GoldenVector:

@@ -14,14 +14,17 @@ from models.errors import BundleError
 __all__ = [
     "MANIFEST_NAME",
     "SCHEMA_VERSION",
+    "BeatStage",
     "BundleFile",
     "Conditioning",
     "Figure",
     "Golden",
     "Input",
     "Manifest",
+    "MinMaxTokens",
     "Normalisation",
     "Output",
+    "RunningMeanAbs",
     "Runtime",
     "State",
     "Training",
@@ -32,6 +35,7 @@ __all__ = [
 MANIFEST_NAME = "manifest.json"
 SCHEMA_VERSION = 1
 _STATE_LIMIT = 16 * 1024 * 1024
+_WITHOUT_LABELS = ("qrs", "features", "embedding")
 
 Text = Annotated[str, Meta(min_length=1, max_length=4000)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
@@ -66,7 +70,14 @@ class Input(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     conditioning: Conditioning
 
 
-class Normalisation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class RunningMeanAbs(
+    Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="running-mean-abs",
+):
     """Amplitude normalisation, a lead at a time, inside the encoder's step.
 
     Each hop updates a running mean of |x| with time constant `tau_s`, which starts as
@@ -74,12 +85,33 @@ class Normalisation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     less than `floor_uv`), ramping linearly over the hop, and clipped to +-`clip`.
     """
 
-    kind: Literal["running-mean-abs"]
     tau_s: Positive
     prior_uv: Positive
     prior_s: Positive
     floor_uv: Positive
     clip: Positive
+
+
+class MinMaxTokens(
+    Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="min-max-tokens",
+):
+    """A window of samples as whole numbers, a lead at a time, inside the encoder's step.
+
+    The last `window_samples` samples, newest last, become round(levels * (x - min) / (max -
+    min)), int64 from 0 to `levels`; a constant window is all 0. Until so many samples have
+    come, nothing is known.
+    """
+
+    window_samples: Count
+    levels: Annotated[int, Meta(ge=1, le=65_535)]
+
+
+Normalisation = RunningMeanAbs | MinMaxTokens
 
 
 class Output(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -88,20 +120,29 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     kind "rhythm": probabilities (labels), of the rhythm up to the end of the hop, sum 1.
     kind "ventricular": probabilities (labels) that the hop is VT or VF; they and an
         implicit `rest` label sum to 1.
+    kind "quality": probabilities (labels) of the signal quality of the hop, sum 1.
+    kind "qrs": probabilities (frames_per_hop) that an R peak lies `delay_ms` before the frame.
     kind "beats": probabilities (frames_per_hop, labels), each row sums to 1: the AAMI class
-        of a beat, given that an R peak lies `delay_ms` before the frame.
+        of a beat, given that an R peak lies `delay_ms` before the frame. Of a beat stage:
+        probabilities (labels) of the beat that its step was about.
+    kind "features": (frames_per_hop, width), what the beat stage is told of a beat: the frame
+        that speaks of its R peak.
     kind "embedding": a vector (width) without labels.
+
+    threshold: of kind "qrs", the least probability of a peak that is a beat, smoothed as
+    `models.peaks` does; 0.5 where it is None.
 
     Frame i of a hop covers [i, i + 1) / frame_rate_hz seconds from the start of that hop.
     """
 
     name: Name
-    kind: Literal["rhythm", "ventricular", "beats", "embedding"]
+    kind: Literal["rhythm", "ventricular", "quality", "qrs", "beats", "features", "embedding"]
     labels: tuple[Name, ...] = ()
     rest: Name | None = None
     shape: tuple[Count, ...]
     frame_rate_hz: Positive
     delay_ms: NonNegative = 0.0
+    threshold: Annotated[float, Meta(gt=0, lt=1)] | None = None
 
     def frame_of(self, peak_s: float) -> int:
         """The frame, counted from the start of the stream, that speaks of a peak at `peak_s`.
@@ -130,9 +171,29 @@ class BundleFile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One file of the bundle, next to the manifest. size in bytes."""
 
     name: Name
-    role: Literal["model", "golden", "card"]
+    role: Literal["model", "litert", "beat-stage", "golden", "card"]
     size: Annotated[int, Meta(ge=1, le=64 * 1024 * 1024)]
     sha256: Sha256
+
+
+class BeatStage(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A second, small model that is stepped once a beat, one beat late: file role "beat-stage".
+
+    input: name of its input tensor (1, width), float32: a beat token of `models.beat_token`,
+    of `width` numbers. states: carried from beat to beat, float32. outputs: of kind "beats"
+    (the AAMI class of the beat) and "rhythm" (of the rhythm up to the beat), as logits.
+    wait_ms: a beat whose successor has not come by then is judged without it.
+    """
+
+    input: Name
+    width: Count
+    states: tuple[State, ...]
+    outputs: tuple[Output, ...]
+    wait_ms: Positive
+
+    def output(self, kind: str) -> Output | None:
+        """The output of this kind, None where there is no such head."""
+        return next((o for o in self.outputs if o.kind == kind), None)
 
 
 class Golden(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -193,6 +254,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     normalisation: Normalisation
     outputs: tuple[Output, ...]
     states: tuple[State, ...]
+    beat_stage: BeatStage | None = None
     files: tuple[BundleFile, ...]
     runtime: Runtime
     golden: Golden
@@ -239,6 +301,7 @@ def _complaints(manifest: Manifest) -> Iterator[str]:
         yield "`$.input.leads_min` is above `leads_max`"
     if not any(entry.role == "model" for entry in manifest.files):
         yield "`$.files` has no file with role 'model'"
+    yield from _stage_complaints(manifest)
     yield from _repeats("$.files", [entry.name for entry in manifest.files])
     yield from _repeats("$.outputs", [output.name for output in manifest.outputs])
     yield from _repeats("$.outputs[...].kind", [output.kind for output in manifest.outputs])
@@ -251,16 +314,33 @@ def _complaints(manifest: Manifest) -> Iterator[str]:
         yield f"`$.states` hold more than {_STATE_LIMIT} elements"
 
 
+def _stage_complaints(manifest: Manifest) -> Iterator[str]:
+    stage = manifest.beat_stage
+    if stage is None:
+        return
+    if not any(entry.role == "beat-stage" for entry in manifest.files):
+        yield "`$.files` has no file with role 'beat-stage'"
+    if manifest.output("qrs") is None or manifest.output("features") is None:
+        yield "`$.beat_stage` needs outputs of kind 'qrs' and 'features'"
+    for output in stage.outputs:
+        if output.kind not in ("beats", "rhythm") or output.shape != (len(output.labels),):
+            yield f"`$.beat_stage.outputs` {output.name!r}: expected beats or rhythm, one row"
+
+
 def _repeats(field: str, names: Sequence[str]) -> Iterator[str]:
     if len(set(names)) != len(names):
         yield f"`{field}` has the same name twice"
 
 
 def _output_complaints(output: Output, hop_s: float) -> Iterator[str]:
+    frames = round(output.frame_rate_hz * hop_s)
     expected: dict[str, tuple[int, ...]] = {
         "rhythm": (len(output.labels),),
         "ventricular": (len(output.labels),),
-        "beats": (round(output.frame_rate_hz * hop_s), len(output.labels)),
+        "quality": (len(output.labels),),
+        "qrs": (frames,),
+        "beats": (frames, len(output.labels)),
+        "features": (frames, *output.shape[1:2]),
         "embedding": output.shape[:1],
     }
     if output.shape != expected[output.kind]:
@@ -268,8 +348,9 @@ def _output_complaints(output: Output, hop_s: float) -> Iterator[str]:
             f"`$.outputs` {output.name!r} has shape {list(output.shape)}, its labels and"
             f" frame rate make {list(expected[output.kind])}"
         )
-    if bool(output.labels) == (output.kind == "embedding"):
-        yield f"`$.outputs` {output.name!r}: an embedding has no labels, everything else has some"
+    if bool(output.labels) == (output.kind in _WITHOUT_LABELS):
+        kinds = ", ".join(_WITHOUT_LABELS)
+        yield f"`$.outputs` {output.name!r}: {kinds} have no labels, everything else has some"
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from models.manifest import Manifest
+from models.kernels import normalise
+from models.manifest import RunningMeanAbs
 
 __all__ = ["Normaliser"]
 
@@ -15,43 +16,38 @@ _TRACE = 1e-9  # weight of the prior that never fades, so that there is always a
 
 
 class Normaliser:
-    """Divides each lead by its running mean of |x|, as `models.manifest.Normalisation` says.
+    """Divides each lead by its running mean of |x|, as `models.manifest.RunningMeanAbs` says.
 
     Deterministic, and defined hop by hop: how hops are grouped on the way does not matter.
     """
 
-    def __init__(self, manifest: Manifest, leads: int) -> None:
-        self._facts = manifest.normalisation
-        self._leads = leads
-        self._keep = math.exp(-manifest.hop_s / self._facts.tau_s)
-        hop = manifest.input.hop_samples
-        self._ramp = np.arange(1, hop + 1, dtype=np.float64) / hop
-        self.reset()
+    def __init__(self, facts: RunningMeanAbs, rate_hz: float, hop_samples: int, leads: int) -> None:
+        keep = math.exp(-hop_samples / rate_hz / facts.tau_s)
+        self._numbers = (keep, facts.floor_uv, facts.clip, _TRACE)
+        weight = facts.prior_s / facts.tau_s
+        scale = max(facts.prior_uv, facts.floor_uv)
+        first = [weight * facts.prior_uv, weight, scale, facts.prior_uv]
+        self._first = np.tile(np.array(first, np.float64), (leads, 1))
+        self._state = self._first.copy()
+
+    @property
+    def full(self) -> bool:
+        """Whether enough has been heard to speak: always, since there is a prior."""
+        return True
 
     def reset(self) -> None:
         """Forget the past."""
-        self._weight = np.full(self._leads, self._facts.prior_s / self._facts.tau_s)
-        self._total = self._weight * self._facts.prior_uv
-        self._scale = self._scale_now()
-
-    def _scale_now(self) -> NDArray[np.float64]:
-        level = (self._total + _TRACE * self._facts.prior_uv) / (self._weight + _TRACE)
-        return np.maximum(level, self._facts.floor_uv)
+        self._state[:] = self._first
 
     def step(
-        self, samples: NDArray[np.float32], lead_weights: NDArray[np.float64]
-    ) -> NDArray[np.float32]:
-        """Normalised samples, same shape (leads, hop_samples).
+        self,
+        samples: NDArray[np.float32],
+        lead_weights: NDArray[np.float64],
+        out: NDArray[np.float32],
+    ) -> bool:
+        """Normalise one hop into `out`; both (leads, hop_samples), C-contiguous.
 
-        A lead counts for its own running mean by its weight; one with weight 0 becomes 0.
+        A lead counts for its own running mean by its weight, (leads,); one with weight 0
+        becomes 0. False where a sample is not finite: nothing is written or learnt then.
         """
-        share = (1 - self._keep) * lead_weights
-        level = np.abs(samples).mean(axis=1, dtype=np.float64)
-        before = self._scale
-        self._total = self._keep * self._total + share * level
-        self._weight = self._keep * self._weight + share
-        self._scale = self._scale_now()
-        divisor = before[:, None] + (self._scale - before)[:, None] * self._ramp
-        clip = self._facts.clip
-        scaled = np.clip(samples / divisor, -clip, clip) * (lead_weights > 0)[:, None]
-        return scaled.astype(np.float32)
+        return bool(normalise(samples, lead_weights, *self._numbers, self._state, out))

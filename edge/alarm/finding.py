@@ -49,9 +49,9 @@ class View:
 
     @property
     def beats_stale(self) -> bool:
-        """The last QRS is too long ago for a rate."""
+        """The last QRS is too long ago for a rate, as far as beats are known."""
         last_ns = self.beats.last_ns
-        return last_ns is None or self.signal.heard_ns - last_ns > self.limits.asystole_s * 1e9
+        return last_ns is None or self.beats.until_ns - last_ns > self.limits.asystole_s * 1e9
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,10 @@ class HeardBeat(msgspec.Struct, array_like=True):
 
 
 class BeatHistory(msgspec.Struct):
-    """The last beats in time order."""
+    """The last beats in time order. until_ns: stream time before which every QRS is known."""
 
     beats: list[HeardBeat] = []
+    until_ns: int = 0
 
     @property
     def last_ns(self) -> int | None:
@@ -51,6 +52,10 @@ class BeatHistory(msgspec.Struct):
             rr_ms = None
         self.beats.append(HeardBeat(beat.time_ns, rr_ms, beat.label))
         del self.beats[:-BEATS_KEPT]
+
+    def know(self, until_ns: int) -> None:
+        """Every QRS before this time has been heard."""
+        self.until_ns = max(self.until_ns, until_ns)
 
     def name(self, label: BeatLabel) -> None:
         """Give a known beat its class; an unknown one is ignored."""

@@ -22,7 +22,7 @@ from edge.alarm.signal_state import SECOND_NS, SignalState
 from edge.alarm.technical import lead_off, poor_signal, signal_lost
 from edge.alarm.ventricular import pvc_run, vf, vt
 from edge.alert import AlarmKind, Alert, Priority
-from edge.events import Beat, BeatLabel, Observation, Quality, Rhythm, Silence
+from edge.events import Beat, BeatLabel, BeatsKnown, Observation, Quality, Rhythm, Silence
 
 __all__ = ["RULES", "AlarmMachine", "SnapshotError"]
 
@@ -126,6 +126,9 @@ class AlarmMachine:
             case BeatLabel():
                 known_ns = observation.known_ns
                 state.beats.name(observation)
+            case BeatsKnown():
+                known_ns = observation.time_ns
+                state.beats.know(observation.until_ns)
             case Quality():
                 known_ns = observation.time_ns
                 state.signal.hear_quality(observation, self._limits)

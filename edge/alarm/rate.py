@@ -13,9 +13,6 @@ from edge.alarm.signal_state import SECOND_NS
 
 __all__ = ["asystole", "brady", "extreme_brady", "extreme_tachy", "mean_rate_bpm", "pause", "tachy"]
 
-QRS_LATENCY_NS = 500_000_000
-"""A QRS may become known so long after its time; asystole waits for it."""
-
 VF_WAIT_NS = SECOND_NS
 """Asystole waits so much longer while the encoder says VF, for one event to be one alarm."""
 
@@ -30,15 +27,16 @@ def mean_rate_bpm(intervals_ms: list[float]) -> float:
 def asystole(view: View) -> Finding | None:
     """No QRS for `asystole_s` in a signal clean enough to show one.
 
-    The clock is the last assessed second, so a silent link never makes an asystole.
+    The clock stops where beats are not known yet, so that none which is told late is missed, and
+    with the last assessed second, so that a silent link never makes an asystole.
     """
     signal, limits = view.signal, view.limits
     if signal.clean_since_ns is None or signal.second_ns is None:
         return None
     last_ns = view.beats.last_ns
     onset_ns = signal.clean_since_ns if last_ns is None else max(last_ns, signal.clean_since_ns)
-    silent_ns = signal.second_ns - onset_ns
-    wait_ns = QRS_LATENCY_NS + (VF_WAIT_NS if _vf_now(view) else 0)
+    silent_ns = min(signal.second_ns, view.beats.until_ns) - onset_ns
+    wait_ns = VF_WAIT_NS if _vf_now(view) else 0
     if silent_ns < limits.asystole_s * SECOND_NS + wait_ns:
         return None
     return Finding(

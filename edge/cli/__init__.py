@@ -21,7 +21,7 @@ COMMANDS: dict[str, str] = {
     "probe": "what a device says of itself: rate, leads, gaps, drift, battery",
     "capture": "write a source's raw bytes to a file that replay: plays back",
     "evaluate": "judge detectors and encoders on annotated recordings",
-    "models": "list, show and verify encoder bundles",
+    "models": "list, show, verify, quantize and import encoder bundles",
     "alerts": "list and export the alerts on record",
     "config": "check, show or describe the configuration",
     "warmup": "compile and cache the signal kernels",

@@ -13,6 +13,7 @@ KERNEL_MODULES = (
     "edge.resample",
     "edge.quality",
     "edge.qrs",
+    "models.kernels",
 )
 
 

@@ -1,36 +1,37 @@
-"""The shape of the network and the constants of its input: what training and export share."""
+"""The shape of the networks and the constants of their input: what training and export share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.manifest import Normalisation
+from models.manifest import RunningMeanAbs
 
 __all__ = [
-    "BEAT_DELAY_S",
-    "BEAT_RATE_HZ",
-    "FEATURES",
+    "FEATURES_DELAY_S",
+    "FRAME_RATE_HZ",
     "HOP_S",
     "HOP_SAMPLES",
-    "MAX_KEEP",
-    "MEAN_KEEP",
+    "KEEP",
     "NORMALISATION",
+    "QRS_DELAY_S",
+    "QRS_PER_FRAME",
+    "QRS_THRESHOLD",
     "RATE_HZ",
-    "SPECS",
+    "SIZES",
     "ConvSpec",
+    "Shape",
 ]
 
 RATE_HZ = 128
 HOP_SAMPLES = 128
 HOP_S = HOP_SAMPLES / RATE_HZ
-BEAT_RATE_HZ = 16
-BEAT_DELAY_S = 0.5
-FEATURES = 64
-MEAN_KEEP = 0.92  # a hop; the running mean of the rhythm features spans about 12 s
-MAX_KEEP = 0.9
-NORMALISATION = Normalisation(
-    kind="running-mean-abs", tau_s=4.0, prior_uv=150.0, prior_s=0.5, floor_uv=20.0, clip=15.0
-)
+FRAME_RATE_HZ = 16
+QRS_PER_FRAME = RATE_HZ // FRAME_RATE_HZ
+QRS_DELAY_S = 0.3125
+QRS_THRESHOLD = 0.45  # fewest errors on DS1, clean and in noise
+FEATURES_DELAY_S = 0.5
+KEEP = 0.92  # a hop; the running mean of the pooled features spans about 12 s
+NORMALISATION = RunningMeanAbs(tau_s=4.0, prior_uv=150.0, prior_s=0.5, floor_uv=20.0, clip=15.0)
 
 
 @dataclass(frozen=True)
@@ -54,28 +55,88 @@ class ConvSpec:
         return (self.kernel - 1) * self.dilation + 1 - self.stride
 
 
-def _block(name: str, source: str, channels: int, dilation: int) -> tuple[ConvSpec, ConvSpec]:
-    """A residual block: a dilated convolution, then a pointwise one, added to the source."""
-    first = ConvSpec(f"{name}a", source, channels, 32, kernel=5, dilation=dilation)
-    return first, ConvSpec(name, f"{name}a", 32, channels, relu=False, adds=source)
+@dataclass(frozen=True)
+class Shape:
+    """A causal convolution stack at falling frame rates: 128 Hz -> 32 Hz -> 16 Hz -> 4 Hz.
+
+    stem, body, deep: channels at the three rates, the first of each pair those of the residual
+    stream, the second those within a block. Dilations of the blocks' kernels of 5 at each rate.
+    At 16 Hz a QRS complex is found and described, at 4 Hz the rhythm.
+    """
+
+    stem: tuple[int, int]
+    body: tuple[int, int]
+    deep: tuple[int, int]
+    stem_dilations: tuple[int, ...]
+    body_dilations: tuple[int, ...]
+    deep_dilations: tuple[int, ...]
+    features: int = 64
+
+    @property
+    def embedding(self) -> int:
+        """Width of the embedding: mean and maximum of the features."""
+        return 2 * self.features
+
+    @property
+    def width(self) -> int:
+        """Numbers that describe a frame at 16 Hz."""
+        return self.body[0]
+
+    @property
+    def frames(self) -> str:
+        """The tensor at 16 Hz that describes each beat."""
+        return f"body{len(self.body_dilations)}"
+
+    @property
+    def specs(self) -> tuple[ConvSpec, ...]:
+        """The convolutions in order of evaluation."""
+        wide, body, deep = self.stem[0], self.body[0], self.deep[0]
+        stem = _blocks("stem", self.stem, self.stem_dilations)
+        middle = _blocks("body", self.body, self.body_dilations)
+        late = _blocks("deep", self.deep, self.deep_dilations)
+        return (
+            ConvSpec("stem0", "x", 1, wide, kernel=16, stride=4, norm=True),
+            *stem,
+            ConvSpec("body0", stem[-1].name, wide, body, kernel=4, stride=2, norm=True),
+            *middle,
+            ConvSpec("peak1", middle[-1].name, body, 32),
+            ConvSpec("peak", "peak1", 32, QRS_PER_FRAME, relu=False),
+            ConvSpec("deep0", middle[-1].name, body, deep, kernel=4, stride=4, norm=True),
+            *late,
+            ConvSpec("feature", late[-1].name, deep, self.features),
+        )
 
 
-# 128 Hz -> 32 Hz -> 16 Hz with 5.9 s of past: enough for the class of a beat. Then 4 Hz with
-# 7 s more: rhythm.
-SPECS = (
-    ConvSpec("stem", "x", 1, 32, kernel=16, stride=4, norm=True),
-    *_block("b1", "stem", 32, 1),
-    *_block("b2", "b1", 32, 2),
-    ConvSpec("down1", "b2", 32, 64, kernel=4, stride=2, norm=True),
-    *_block("b3", "down1", 64, 1),
-    *_block("b4", "b3", 64, 2),
-    *_block("b5", "b4", 64, 4),
-    *_block("b6", "b5", 64, 8),
-    ConvSpec("beat1", "b6", 64, 32),
-    ConvSpec("beat2", "beat1", 32, 6, relu=False),
-    ConvSpec("down2", "b6", 64, 64, kernel=4, stride=4, norm=True),
-    *_block("b7", "down2", 64, 1),
-    *_block("b8", "b7", 64, 2),
-    *_block("b9", "b8", 64, 4),
-    ConvSpec("feature", "b9", 64, FEATURES),
-)
+def _blocks(
+    name: str, channels: tuple[int, int], dilations: tuple[int, ...]
+) -> tuple[ConvSpec, ...]:
+    """Residual blocks: a dilated convolution, then a pointwise one, added to the source."""
+    stream, inner = channels
+    specs: list[ConvSpec] = []
+    for k, dilation in enumerate(dilations, start=1):
+        source, block = f"{name}{k - 1}", f"{name}{k}"
+        specs += [
+            ConvSpec(f"{block}a", source, stream, inner, kernel=5, dilation=dilation),
+            ConvSpec(block, f"{block}a", inner, stream, relu=False, adds=source),
+        ]
+    return tuple(specs)
+
+
+SIZES = {
+    "s": Shape(
+        stem=(32, 32),
+        body=(64, 32),
+        deep=(64, 32),
+        stem_dilations=(1,),
+        body_dilations=(1, 2, 4, 8),
+        deep_dilations=(1, 3),
+    ),
+    "m": Shape(
+        stem=(64, 64),
+        body=(160, 96),
+        deep=(256, 128),
+        stem_dilations=(1, 2),
+        body_dilations=(1, 2, 4, 8, 1, 4),
+        deep_dilations=(1, 3),
+    ),
+}

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.training import splits
-from models.training.architecture import RATE_HZ
+from models.training.architecture import QRS_DELAY_S, RATE_HZ
 from models.training.data import Floats, Ints, Recording
+from models.training.disturb import GOOD_DB, POOR_DB, Disturber
 from models.training.synthetic import fibrillation, flutter, tachycardia
 
 __all__ = ["Batch", "Sampler"]
 
-_JITTER_S = 0.03  # uncertainty of a detected R peak
-_STRETCH = 0.1
+_STRETCH = 0.15
 _SYNTHETIC = 0.2  # fraction of the crops of supraventricular recordings
 _MAKERS = ((fibrillation, 1), (flutter, 1), (tachycardia, 0))
-_CROPS_OF = {"cinc2017": 16, "mitdb": 8, "vfdb": 8}
+_CROPS_OF = {"cinc2017": 11, "mitdb": 13, "vfdb": 5, "rendered": 3}
+_QRS_SD_S = 0.02
+_DOUBT_S = 0.2
+_RHYTHM_DB, _VENTRICULAR_DB = 3.0, 3.0  # in more noise these are not taught
 
 
 @dataclass(frozen=True)
@@ -26,42 +30,36 @@ class Batch:
     """Crops of whole seconds.
 
     signal: (crops, samples) in microvolts. valid: (crops, seconds), 0 where the crop is
-    padding. rhythm, ventricular: (crops, seconds). beats: (crops, frames), the class of a
-    beat seen in that frame; has_beats: (crops,), whether beats were annotated at all.
+    padding. rhythm, ventricular, quality: (crops, seconds). qrs: (crops, samples), a bump of
+    height 1 QRS_DELAY_S after each R peak; qrs_weight: (crops, samples), 0 where that is
+    unknown.
     """
 
     signal: Floats
     valid: Floats
     rhythm: Ints
     ventricular: Ints
-    beats: Ints
-    has_beats: NDArray[np.bool_]
+    quality: Ints
+    qrs: Floats
+    qrs_weight: Floats
 
 
 class Sampler:
-    """Draws batches from the training parts of all sources."""
+    """Draws batches from the training parts of all sources.
+
+    leave_out: tells names of CinC recordings that are not to be drawn, besides those set aside.
+    """
 
     def __init__(
-        self, recordings: list[Recording], frame_rate_hz: int, delay_s: float, seed: int
+        self,
+        recordings: list[Recording],
+        seed: int,
+        leave_out: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._rng = np.random.default_rng(seed)
-        self._frame_rate_hz = frame_rate_hz
-        self._delay_s = delay_s
-        self._noise = [r.signal for r in recordings if r.source == "nstdb"]
-        self._pools = {
-            "cinc2017": [
-                r
-                for r in recordings
-                if r.source == "cinc2017" and not splits.is_cinc_dev(r.name) and r.seconds
-            ],
-            "mitdb": [r for r in recordings if r.name in splits.MITDB_TRAIN],
-            "vfdb": [
-                r
-                for r in recordings
-                if r.name in splits.VFDB_TRAIN
-                for _ in range(2 if (r.ventricular == 1).any() else 1)  # VF is rare
-            ],
-        }
+        noise = {r.name: r.signal for r in recordings if r.source == "nstdb"}
+        self._disturb = Disturber(noise, self._rng)
+        self._pools = _pools(recordings, leave_out)
 
     def draw(self, seconds: int) -> Batch:
         """One batch of crops that last `seconds`."""
@@ -72,10 +70,17 @@ class Sampler:
         ]
         return Batch(*(np.stack(column) for column in zip(*crops, strict=True)))
 
-    def _crop(
-        self, recording: Recording, seconds: int
-    ) -> tuple[Floats, Floats, Ints, Ints, Ints, NDArray[np.bool_]]:
-        """One crop, stretched in time, with its labels, disturbed."""
+    def pairs(self, count: int, seconds: int) -> tuple[Floats, Floats]:
+        """Unlabelled: two crops each of `count` different recordings, all disturbed."""
+        every = [r for pool in self._pools.values() for r in pool]
+        chosen = self._rng.choice(len(every), count, replace=False)
+        first, second = (
+            np.stack([self._crop(every[k], seconds)[0] for k in chosen]) for _ in range(2)
+        )
+        return first, second
+
+    def _crop(self, recording: Recording, seconds: int) -> tuple[NDArray[np.generic], ...]:
+        """One crop, stretched in time, with its labels, disturbed; the fields of a Batch."""
         stretch = 1 + self._rng.uniform(-_STRETCH, _STRETCH)
         start_s = self._start(recording, seconds * stretch)
         signal = self._resample(recording, start_s, stretch, seconds)
@@ -84,18 +89,19 @@ class Sampler:
         index = np.clip(middle_s, 0, recording.seconds - 1)
         rhythm = np.where(valid, recording.rhythm[index], splits.IGNORE)
         ventricular = np.where(valid, recording.ventricular[index], splits.IGNORE)
-        beats = self._beat_frames(recording, start_s, stretch, seconds)
-        if recording.source != "vfdb" and self._rng.random() < _SYNTHETIC:
-            self._strike(signal, rhythm, ventricular, beats)
-        has_beats = np.array(recording.source == "mitdb")
-        return (
-            self._disturb(signal),
-            valid.astype(np.float32),
-            rhythm,
-            ventricular,
-            beats,
-            has_beats,
+        qrs, weight = _qrs_of(recording, start_s, stretch, seconds)
+        weight *= np.repeat(valid & (ventricular != 1) & (rhythm != 3), RATE_HZ)
+        if recording.source in ("cinc2017", "mitdb") and self._rng.random() < _SYNTHETIC:
+            self._strike(signal, rhythm, ventricular, weight)
+        signal, snr_db = self._disturb(signal)
+        quality = np.select([snr_db >= GOOD_DB, snr_db >= POOR_DB], [0, 1], 2)
+        quality = np.where(valid & (rhythm != 3), quality, splits.IGNORE)
+        noisy = np.minimum.accumulate(snr_db)
+        rhythm = np.where(noisy < _RHYTHM_DB, splits.IGNORE, rhythm)
+        ventricular = np.where(
+            (snr_db < _VENTRICULAR_DB) & (ventricular < 2), splits.IGNORE, ventricular
         )
+        return signal, valid.astype(np.float32), rhythm, ventricular, quality, qrs, weight
 
     def _resample(
         self, recording: Recording, start_s: float, stretch: float, seconds: int
@@ -108,7 +114,7 @@ class Sampler:
         moved = np.interp(at - first, np.arange(len(piece)), piece, left=0, right=0)
         return np.asarray(moved, np.float32)
 
-    def _strike(self, signal: Floats, rhythm: Ints, ventricular: Ints, beats: Ints) -> None:
+    def _strike(self, signal: Floats, rhythm: Ints, ventricular: Ints, weight: Floats) -> None:
         """Let a made-up ventricular rhythm break in, in place, for 3 seconds or longer."""
         samples = len(signal)
         start = int(self._rng.integers(samples - 3 * RATE_HZ))
@@ -119,8 +125,7 @@ class Sampler:
         rhythm[first:] = splits.IGNORE
         ventricular[first:last] = splits.IGNORE
         ventricular[-(-start // RATE_HZ) : stop // RATE_HZ] = label
-        delay = round(self._delay_s * self._frame_rate_hz)
-        beats[first * self._frame_rate_hz : last * self._frame_rate_hz + delay] = splits.IGNORE
+        weight[start : stop + 2 * round(QRS_DELAY_S * RATE_HZ)] = 0.0
 
     def _start(self, recording: Recording, span_s: float) -> float:
         """A start in seconds; half of the crops of long records are aimed at what is rare."""
@@ -128,52 +133,64 @@ class Sampler:
         if spare_s <= 0:
             return spare_s  # padded in front, so that the crop ends with the recording
         if recording.source != "cinc2017" and self._rng.random() < 0.5:
-            rare_s = self._rare(recording)
+            rare_s = _rare(recording)
             if len(rare_s):
                 aim = rare_s[self._rng.integers(len(rare_s))] - self._rng.uniform(0.2, 1) * span_s
                 return float(np.clip(aim, 0, spare_s))
         return float(self._rng.uniform(0, spare_s))
 
-    @staticmethod
-    def _rare(recording: Recording) -> NDArray[np.float64]:
-        if recording.source == "mitdb":
-            return recording.beat_s[recording.beat_class > 0]
-        return np.flatnonzero(np.isin(recording.ventricular, (0, 1))).astype(np.float64)
 
-    def _beat_frames(
-        self, recording: Recording, start_s: float, stretch: float, seconds: int
-    ) -> Ints:
-        """The class of each beat, `delay_s` after its R peak."""
-        frames = np.full(seconds * self._frame_rate_hz, splits.IGNORE, np.int64)
-        at_s = (recording.beat_s - start_s) / stretch + self._delay_s
-        at_s = at_s + self._rng.uniform(-_JITTER_S, _JITTER_S, len(at_s))
-        index = np.floor(at_s * self._frame_rate_hz).astype(int)
-        inside = (index >= 0) & (index < len(frames))
-        frames[index[inside]] = recording.beat_class[inside]
-        return frames
+def _pools(
+    recordings: list[Recording], leave_out: Callable[[str], bool]
+) -> dict[str, list[Recording]]:
+    """The recordings of each source that may be trained on."""
+    pools = {
+        "cinc2017": [
+            r
+            for r in recordings
+            if r.source == "cinc2017"
+            and not splits.is_cinc_dev(r.name)
+            and not leave_out(r.name)
+            and r.seconds
+        ],
+        "mitdb": [r for r in recordings if r.source == "mitdb" and r.name in splits.MITDB_TRAIN],
+        "vfdb": [
+            r
+            for r in recordings
+            if r.source == "vfdb" and r.name in splits.VFDB_TRAIN
+            for _ in range(2 if (r.ventricular == 1).any() else 1)  # VF is rare
+        ],
+        "rendered": [r for r in recordings if r.source == "rendered"],
+    }
+    return {source: pool for source, pool in pools.items() if pool}
 
-    def _disturb(self, signal: Floats) -> Floats:
-        """Gain, polarity, recorded noise, wander and lost contact."""
-        rng = self._rng
-        signal = signal * np.float32(np.exp(rng.normal(0, 0.4)) * rng.choice((-1, 1)))
-        if rng.random() < 0.5:
-            signal = signal + self._recorded_noise(signal)
-        if rng.random() < 0.3:
-            cycles = rng.uniform(0, 1) + rng.uniform(0.1, 0.6) * np.arange(len(signal)) / RATE_HZ
-            level = np.std(signal) * rng.uniform(0, 0.7)
-            signal = signal + np.float32(level * np.sin(2 * np.pi * cycles))
-        if rng.random() < 0.1:
-            length = int(rng.integers(RATE_HZ // 4, 2 * RATE_HZ))
-            start = int(rng.integers(len(signal) - length))
-            signal[start : start + length] = 0.0
-        return signal
 
-    def _recorded_noise(self, signal: Floats) -> Floats:
-        """A stretch of nstdb, 3 to 24 dB below the signal's power."""
-        noise = self._noise[self._rng.integers(len(self._noise))]
-        lead = noise[self._rng.integers(len(noise))]
-        start = self._rng.integers(len(lead) - len(signal))
-        piece = lead[start : start + len(signal)]
-        gain = np.std(signal) / max(1.0, float(np.std(piece)))
-        fraction = 10 ** (-self._rng.uniform(3, 24) / 20)
-        return np.asarray(piece * (gain * fraction), np.float32)
+def _rare(recording: Recording) -> NDArray[np.float64]:
+    """Times in seconds of ectopic beats, or of VT and VF."""
+    if recording.source in ("mitdb", "rendered"):
+        return recording.beat_s[recording.beat_class > 0]
+    return np.flatnonzero(np.isin(recording.ventricular, (0, 1))).astype(np.float64)
+
+
+def _qrs_of(
+    recording: Recording, start_s: float, stretch: float, seconds: int
+) -> tuple[Floats, Floats]:
+    """Bumps QRS_DELAY_S after each beat, and the weight of each sample."""
+    grid_s = np.arange(seconds * RATE_HZ) / RATE_HZ
+    qrs = np.zeros(len(grid_s), np.float32)
+    for at_s in _moved(recording.beat_s, start_s, stretch, seconds):
+        near = slice(*np.searchsorted(grid_s, (at_s - 0.1, at_s + 0.1)))
+        bump = np.exp(-(((grid_s[near] - at_s) / _QRS_SD_S) ** 2) / 2)
+        qrs[near] = np.maximum(qrs[near], bump)
+    weight = np.ones(len(grid_s), np.float32)
+    for at_s in _moved(recording.doubt_s, start_s, stretch, seconds):
+        weight[slice(*np.searchsorted(grid_s, (at_s - _DOUBT_S, at_s + _DOUBT_S)))] = 0.0
+    return qrs, weight
+
+
+def _moved(
+    times_s: NDArray[np.float64], start_s: float, stretch: float, seconds: int
+) -> NDArray[np.float64]:
+    """Times of the recording in the crop, QRS_DELAY_S late; only those in or near it."""
+    moved = (times_s - start_s) / stretch + QRS_DELAY_S
+    return np.asarray(moved[(moved > -1) & (moved < seconds + 1)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from scipy.signal import butter, resample_poly, sosfilt, sosfilt_zi
 from models.training import splits
 from models.training.architecture import RATE_HZ
 
-__all__ = ["HIGH_PASS_HZ", "LOW_PASS_HZ", "Recording", "load_cache", "main"]
+__all__ = ["HIGH_PASS_HZ", "LOW_PASS_HZ", "Recording", "load_cache", "main", "read_all_caches"]
 
 HIGH_PASS_HZ = 0.5
 LOW_PASS_HZ = 40.0
@@ -35,8 +35,9 @@ class Recording:
     """One recording at RATE_HZ.
 
     signal: microvolts, shape (leads, samples). beat_s, beat_class: time of each R peak in
-    seconds and its index in BEAT_CLASSES. rhythm, ventricular: label of each whole second,
-    IGNORE where unknown.
+    seconds and its index in BEAT_CLASSES, IGNORE where unknown. doubt_s: times at which there
+    may or may not be a beat. rhythm, ventricular: label of each whole second, IGNORE where
+    unknown.
     """
 
     source: str
@@ -46,6 +47,7 @@ class Recording:
     beat_class: Ints
     rhythm: Ints
     ventricular: Ints
+    doubt_s: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     @property
     def seconds(self) -> int:
@@ -168,6 +170,33 @@ def load_cache(path: Path) -> list[Recording]:
             )
             for name in names
         ]
+
+
+def read_all_caches(folder: Path) -> list[Recording]:
+    """Every recording in `training.npz`, with the beats of `consensus.npz`, and those of
+    `rendered.npz` where that is there."""
+    recordings = _with_consensus(load_cache(folder / "training.npz"), folder / "consensus.npz")
+    rendered = folder / "rendered.npz"
+    return recordings + (load_cache(rendered) if rendered.exists() else [])
+
+
+def _with_consensus(recordings: list[Recording], path: Path) -> list[Recording]:
+    """The recordings without annotated beats get those that `consensus` found."""
+    with np.load(path, allow_pickle=False) as store:
+        names = {key.rsplit("/", 1)[0] for key in store.files}
+        return [
+            _with_beats(r, store[f"{r.source}/{r.name}/both"], store[f"{r.source}/{r.name}/alone"])
+            if f"{r.source}/{r.name}" in names
+            else r
+            for r in recordings
+        ]
+
+
+def _with_beats(
+    recording: Recording, both_s: NDArray[np.float64], alone_s: NDArray[np.float64]
+) -> Recording:
+    unknown = np.full(len(both_s), splits.IGNORE, np.int64)
+    return replace(recording, beat_s=both_s, beat_class=unknown, doubt_s=alone_s)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -1,7 +1,8 @@
 """Measure a bundle, float and int8, on what was set aside, and write it into the bundle.
 
-`python -m models.training.evaluate --run DIR --bundle DIR`. Nothing is tuned here: labels are
-the most probable ones, alarms of VT and VF are probabilities of at least 0.5.
+`python -m models.training.evaluate --size s`. Nothing is tuned here: labels are the most probable
+ones, alarms of VT and VF are probabilities of at least 0.5. Beat classes are judged by `edge
+evaluate`, along the whole path.
 """
 
 from __future__ import annotations
@@ -19,17 +20,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.bundle import Bundle, load_bundle
+from models.bundle import load_bundle
 from models.encoder import Encoder as StreamingEncoder
 from models.manifest import Figure
+from models.package import CARD_NAME, write_bundle
 from models.registry import open_encoder
 from models.training import splits
-from models.training.architecture import HOP_SAMPLES, RATE_HZ
+from models.training.architecture import HOP_SAMPLES, RATE_HZ, SIZES
 from models.training.data import Recording, load_cache
-from models.training.metrics import auroc, beat_figures, f1, sensitivity_specificity
+from models.training.metrics import auroc, f1, sensitivity_specificity
 from models.training.model import Encoder
-from models.training.package import CARD_NAME, write_bundle
 from models.training.train import finished_model
+from models.training.trial import peaks_s, qrs_counts
 
 __all__ = ["main"]
 
@@ -44,11 +46,11 @@ Precision = Literal["float32", "int8"]
 
 @dataclass(frozen=True)
 class Heard:
-    """Probabilities over one lead: rhythm (hops, 4), ventricular (hops, 2), beats (frames, 5)."""
+    """Probabilities over one lead: rhythm (hops, 4), ventricular (hops, 2), qrs (samples,)."""
 
     rhythm: Array
     ventricular: Array
-    beats: Array
+    qrs: Array
 
 
 Listener = Callable[[Array], Heard]
@@ -60,11 +62,10 @@ def float_listener(model: Encoder) -> Listener:
     def listen(lead: Array) -> Heard:
         with torch.no_grad():
             logits = model(torch.from_numpy(lead)[None])
-        rhythm, ventricular, beats = (
-            torch.softmax(tensor[0], -1).numpy()
-            for tensor in (logits.rhythm, logits.ventricular, logits.beats)
+        rhythm, ventricular = (
+            torch.softmax(tensor[0], -1).numpy() for tensor in (logits.rhythm, logits.ventricular)
         )
-        return Heard(rhythm, ventricular[:, :2], beats)
+        return Heard(rhythm, ventricular[:, :2], torch.sigmoid(logits.qrs[0]).numpy())
 
     return listen
 
@@ -74,10 +75,12 @@ def bundle_listener(encoder: StreamingEncoder) -> Listener:
 
     def listen(lead: Array) -> Heard:
         encoder.reset()
-        steps = [encoder.step(hop[None]) for hop in lead.reshape(-1, HOP_SAMPLES)]
-        columns = {name: np.stack([step[name] for step in steps]) for name in steps[0]}
-        beats = columns["beats"]
-        return Heard(columns["rhythm"], columns["ventricular"], beats.reshape(-1, beats.shape[-1]))
+        steps = [dict(encoder.step(hop[None])) for hop in lead.reshape(-1, HOP_SAMPLES)]
+        columns = {
+            name: np.stack([step[name] for step in steps])
+            for name in ("rhythm", "ventricular", "qrs")
+        }
+        return Heard(columns["rhythm"], columns["ventricular"], columns["qrs"].ravel())
 
     return listen
 
@@ -104,23 +107,20 @@ def rhythm_rows(recordings: list[Recording], listen: Listener) -> Rows:
     yield "F1 mean of N, A, O", float(np.mean(values[:3])), "", split
 
 
-def beat_rows(recordings: list[Recording], listen: Listener, bundle: Bundle) -> Rows:
-    """mitdb DS2: the class of each reference beat after the first 5 minutes, first signal."""
-    output = bundle.manifest.output("beats")
-    assert output is not None
-    said, truth = [], []
+def qrs_rows(recordings: list[Recording], listen: Listener) -> Rows:
+    """mitdb DS2: QRS complexes after the first 5 minutes, first signal, 150 ms window."""
+    matched = missed = false = 0
     for r in recordings:
         if r.source != "mitdb" or r.name not in splits.MITDB_DS2:
             continue
-        beats = listen(_lead(r)).beats
-        frames = np.array([output.frame_of(at_s) for at_s in r.beat_s], int)
-        scored = (r.beat_s >= _LEARNING_S) & (frames < len(beats))
-        said.append(beats[frames[scored]].argmax(axis=1))
-        truth.append(r.beat_class[scored])
-    split = "mitdb DS2, reference beats, first signal"
-    for name, (se, ppv) in beat_figures(np.concatenate(said), np.concatenate(truth)).items():
-        yield f"{name} Se", se, "%", split
-        yield f"{name} +P", ppv, "%", split
+        found = peaks_s(listen(_lead(r)).qrs)
+        counts = qrs_counts(found[found >= _LEARNING_S], r.beat_s[r.beat_s >= _LEARNING_S])
+        matched, missed, false = (
+            total + count for total, count in zip((matched, missed, false), counts, strict=True)
+        )
+    split = "mitdb DS2, first signal, no refinement"
+    yield "QRS Se", 100 * matched / max(1, matched + missed), "%", split
+    yield "QRS +P", 100 * matched / max(1, matched + false), "%", split
 
 
 def ventricular_rows(recordings: list[Recording], listen: Listener) -> Rows:
@@ -164,10 +164,10 @@ def speed_rows(encoder: StreamingEncoder) -> Rows:
     yield "CPU time a step of one lead", micros, "us", f"one {platform.machine()} core"
 
 
-def measure(recordings: list[Recording], listen: Listener, bundle: Bundle) -> Rows:
+def measure(recordings: list[Recording], listen: Listener) -> Rows:
     """All clinical figures of one listener."""
     yield from rhythm_rows(recordings, listen)
-    yield from beat_rows(recordings, listen, bundle)
+    yield from qrs_rows(recordings, listen)
     yield from ventricular_rows(recordings, listen)
     yield from false_alarm_rows(recordings, listen)
 
@@ -196,32 +196,37 @@ def _figures(rows: Rows, precision: Precision) -> Iterator[Figure]:
         )
 
 
-def evaluate(run: Path, folder: Path, cache: Path) -> None:
+def evaluate(run: Path, size: str, folder: Path, cache: Path) -> None:
     """Measure, and write the figures into the bundle's manifest and card."""
     torch.set_num_threads(1)
-    recordings = load_cache(cache)
+    recordings = load_cache(cache / "training.npz")
     bundle = load_bundle(folder)
     encoder = open_encoder(bundle, 1)
-    model, _ = finished_model(run, recordings)
+    model, _ = finished_model(run, size)
     full, int8 = float_listener(model), bundle_listener(encoder)
     figures = (
-        *_figures(measure(recordings, int8, bundle), "int8"),
+        *_figures(measure(recordings, int8), "int8"),
         *_figures(agreement_rows(recordings, full, int8), "int8"),
         *_figures(speed_rows(encoder), "int8"),
-        *_figures(measure(recordings, full, bundle), "float32"),
+        *_figures(measure(recordings, full), "float32"),
     )
     files = {name: data for name, data in bundle.files.items() if name != CARD_NAME}
-    write_bundle(folder, msgspec.structs.replace(bundle.manifest, figures=figures), files)
+    roles = {entry.name: entry.role for entry in bundle.manifest.files}
+    manifest = msgspec.structs.replace(bundle.manifest, figures=figures)
+    write_bundle(folder, manifest, files, roles)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line and measure."""
-    parser = argparse.ArgumentParser(prog=_COMMAND, description=__doc__)
-    parser.add_argument("--run", type=Path, default=Path(".runs/tcn-s"))
-    parser.add_argument("--bundle", type=Path, default=Path("models/zoo/tcn-s"))
-    parser.add_argument("--cache", type=Path, default=Path(".data/training.npz"))
+    parser = argparse.ArgumentParser(prog=_COMMAND, description=str(__doc__).split("\n", 1)[0])
+    parser.add_argument("--size", choices=tuple(SIZES), default="s")
+    parser.add_argument("--run", type=Path, default=None, help="default: .runs/SIZE")
+    parser.add_argument("--bundle", type=Path, help="default: models/zoo/tcn-SIZE")
+    parser.add_argument("--cache", type=Path, default=Path(".data"), help="folder of the caches")
     options = parser.parse_args(argv)
-    evaluate(options.run, options.bundle, options.cache)
+    folder = options.bundle or Path("models/zoo") / f"tcn-{options.size}"
+    run = options.run or Path(".runs") / options.size
+    evaluate(run, options.size, folder, options.cache)
 
 
 if __name__ == "__main__":

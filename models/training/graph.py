@@ -1,9 +1,12 @@
-"""The int8 step graph, written node by node with the ONNX helpers.
+"""The int8 step graph for ONNX Runtime, written node by node with the ONNX helpers.
 
 Layout (leads, 1, frames, channels). Each convolution concatenates its carried past, uint8,
 with the new frames and hands on the end of that; nothing is dequantised on the way, so any
-number of hops in one run gives the same integers as one hop at a time. Operators beyond the
-ONNX standard (NHWC QLinearConv, QLinearAdd) are ONNX Runtime's own, domain com.microsoft.
+number of hops in one run gives the same integers as one hop at a time. A convolution whose
+past is as long as a hop could carry its input itself and save the Slice, for one run of
+exactly one hop: a microsecond, not worth a graph that is wrong for every other length.
+Operators beyond the ONNX standard (NHWC QLinearConv, QLinearAdd) are ONNX Runtime's own,
+domain com.microsoft. `models.training.litert_graph` writes the same network for LiteRT.
 """
 
 from __future__ import annotations
@@ -11,18 +14,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
-from models.manifest import State
 from models.training.architecture import ConvSpec
+from models.training.graph_writer import OPSET, GraphWriter
 
 __all__ = ["OPSET", "QuantisedConv", "Range", "StepGraph"]
 
-OPSET = 17
 _MICROSOFT = "com.microsoft"
-_ONNX_TYPE = {"uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT}
+_TIME_AXIS = 2
 
 
 @dataclass(frozen=True)
@@ -50,24 +50,23 @@ class QuantisedConv:
     bias: NDArray[np.int32]
 
 
-class StepGraph:
-    """Collects nodes, constants and states; `build` gives the model."""
+class StepGraph(GraphWriter):
+    """Writes the network in integers."""
 
     def __init__(self, ranges: dict[str, Range]) -> None:
+        super().__init__()
         self._ranges = ranges
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: dict[str, onnx.TensorProto] = {}
-        self.states: list[State] = []
         self._node("QuantizeLinear", ["samples", *self._quantum("x")], "x")
 
     def conv(self, conv: QuantisedConv) -> None:
-        """A convolution over its carried past, then the residual addition where it has one."""
-        spec = conv.spec
-        before = f"{spec.name}+" if spec.adds else spec.name
-        padded = self._with_past(spec.name, spec.source, spec.past, spec.c_in)
-        name = spec.name
+        """A convolution over its carried past, then the residual addition where it has one.
+
+        A ReLU needs no node: the output's range starts at 0, and quantising clamps to it.
+        """
+        spec, name = conv.spec, conv.spec.name
+        before = f"{name}+" if spec.adds else name
         inputs = [
-            padded,
+            self._with_past(spec),
             *self._quantum(spec.source),
             self._constant(f"{name}.weight", conv.weight),
             self._constant(f"{name}.weight_scale", conv.weight_scale),
@@ -90,104 +89,28 @@ class StepGraph:
             addends = [before, *self._quantum(before), spec.adds, *self._quantum(spec.adds)]
             self._node("QLinearAdd", [*addends, *self._quantum(name)], name, _MICROSOFT)
 
-    def _with_past(self, name: str, source: str, past: int, channels: int) -> str:
-        """The source behind its carried past; the last `past` frames are carried on."""
-        if not past:
-            return source
-        state = self._state(
-            f"{name}.past", (1, past, channels), "uint8", self._ranges[source].zero_point
-        )
-        both = self._node("Concat", [state.name_in, source], f"{name}.padded", axis=2)
-        first = self._constant(f"{name}.first", np.array([-past], np.int64))
-        last = self._constant("slice.end", np.array([2**62], np.int64))
-        axis = self._constant("slice.axis", np.array([2], np.int64))
-        self._node("Slice", [both, first, last, axis], state.name_out)
-        return both
+    def _with_past(self, spec: ConvSpec) -> str:
+        """The source behind its carried past, silence at first."""
+        if not spec.past:
+            return spec.source
+        silence = self._ranges[spec.source].zero_point
+        state = self._state(f"{spec.name}.past", (1, spec.past, spec.c_in), "uint8", silence)
+        return self._carry(spec.name, spec.source, _TIME_AXIS, state)
 
-    def _state(self, name: str, shape: tuple[int, ...], dtype: str, initial: float) -> State:
-        state = State(
-            name_in=name,
-            name_out=f"{name}.next",
-            shape=shape,
-            dtype=dtype,  # type: ignore[arg-type]
-            initial=initial,
-        )
-        self.states.append(state)
-        return state
+    def frames(self, source: str, width: int, output: str) -> None:
+        """A tensor as it is, in floats: (leads, frames, width)."""
+        real = self._node("DequantizeLinear", [source, *self._quantum(source)], f"{output}.nhwc")
+        shape = self._constant(f"{output}.shape", np.array([0, -1, width], np.int64))
+        self._node("Reshape", [real, shape], output)
 
-    def beats(self, source: str, classes: int) -> None:
-        """Logits of each frame, (leads, frames, classes)."""
-        logits = self._node("DequantizeLinear", [source, *self._quantum(source)], "beat_logits")
-        shape = self._constant("beats.shape", np.array([0, -1, classes], np.int64))
-        self._node("Reshape", [logits, shape], "beats")
+    def pools(self, source: str, width: int, keep: float) -> None:
+        """Pools over time, each (leads, 2 * width): means, then maxima.
 
-    def pools(self, source: str, width: int, mean_keep: float, max_keep: float) -> None:
-        """Mean and maximum within the hop, and both over the hops so far, as `model.pool`."""
-        real = self._node("DequantizeLinear", [source, *self._quantum(source)], "features")
-        mean = self._node("ReduceMean", [real], "hop_mean", axes=[1, 2], keepdims=0)
-        peak = self._node("ReduceMax", [real], "hop_max", axes=[1, 2], keepdims=0)
-        self._node("Concat", [mean, peak], "hop_pooled", axis=1)
-        heard = self._node("Mul", [mean, "weights"], "heard_mean")
-        total = self._faded("total", width, mean_keep, heard, "Add")
-        weight = self._faded("weight", 1, mean_keep, "weights", "Add")
-        trace = self._constant("embedding.trace", np.array(1e-6, np.float32))
-        divisor = self._node("Add", [weight, trace], "divisor")
-        self._node("Div", [total, divisor], "embedding")
-        present = self._node("Ceil", ["weights"], "present")  # a doubtful lead's peaks count whole
-        heard = self._node("Mul", [peak, present], "heard_max")
-        highest = self._faded("highest", width, max_keep, heard, "Max")
-        self._node("Concat", ["embedding", highest], "running_pooled", axis=1)
-
-    def _faded(self, name: str, width: int, keep: float, new: str, operator: str) -> str:
-        """A float state that fades by `keep` a hop and then takes in something new."""
-        state = self._state(name, (width,), "float32", 0.0)
-        factor = self._constant(f"{name}.keep", np.array(keep, np.float32))
-        faded = self._node("Mul", [state.name_in, factor], f"{name}.faded")
-        return self._node(operator, [faded, new], state.name_out)
-
-    def linear(
-        self, source: str, name: str, weight: NDArray[np.float32], bias: NDArray[np.float32]
-    ) -> None:
-        """A float head: weight (outputs, inputs)."""
-        matrix = self._constant(f"{name}.weight", np.ascontiguousarray(weight.T))
-        self._node("Gemm", [source, matrix, self._constant(f"{name}.bias", bias)], name)
-
-    def build(self, outputs: dict[str, tuple[int | str, ...]]) -> bytes:
-        """The serialised, checked model; `outputs` gives the shape of each head."""
-        floats = TensorProto.FLOAT
-        inputs = [
-            helper.make_tensor_value_info("samples", floats, ["leads", 1, "samples", 1]),
-            helper.make_tensor_value_info("weights", floats, ["leads", 1]),
-        ]
-        results = [helper.make_tensor_value_info(n, floats, s) for n, s in outputs.items()]
-        for state in self.states:
-            shape: list[str | int] = ["leads", *state.shape]
-            kind = _ONNX_TYPE[state.dtype]
-            inputs.append(helper.make_tensor_value_info(state.name_in, kind, shape))
-            results.append(helper.make_tensor_value_info(state.name_out, kind, shape))
-        constants = list(self._constants.values())
-        graph = helper.make_graph(self._nodes, "step", inputs, results, constants)
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_MICROSOFT, 1)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="edge")
-        onnx.checker.check_model(model)
-        return bytes(model.SerializeToString())
-
-    def _node(
-        self,
-        operator: str,
-        inputs: list[str],
-        output: str,
-        domain: str = "",
-        **attributes: int | list[int],
-    ) -> str:
-        self._nodes.append(
-            helper.make_node(operator, inputs, [output], None, None, domain, None, **attributes)
-        )
-        return output
-
-    def _constant(self, name: str, value: NDArray[np.generic]) -> str:
-        self._constants[name] = numpy_helper.from_array(value, name)
-        return name
+        "hop_pooled": of the frames of this run. "embedding": its mean over the hops so far,
+        weighted by trust, a hop of age n by keep**n.
+        """
+        real = self._node("DequantizeLinear", [source, *self._quantum(source)], f"{source}.real")
+        self._pool(real, [1, 2], width, keep)
 
     def _quantum(self, tensor: str) -> tuple[str, str]:
         """The names of the tensor's scale and zero point."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["auroc", "beat_figures", "f1", "sensitivity_specificity"]
+__all__ = ["auroc", "f1", "sensitivity_specificity"]
 
 Bools = NDArray[np.bool_]
 
@@ -31,20 +31,3 @@ def sensitivity_specificity(said: Bools, truth: Bools) -> tuple[float, float]:
         100 * float(said[truth].mean()) if truth.any() else float("nan"),
         100 * float((~said[~truth]).mean()) if (~truth).any() else float("nan"),
     )
-
-
-def beat_figures(
-    said: NDArray[np.integer], truth: NDArray[np.integer]
-) -> dict[str, tuple[float, float]]:
-    """Se and +P of VEB and SVEB in percent; classes are indices into N S V F Q.
-
-    As EC57 counts: a fusion or unclassifiable beat called V is no false VEB, and an
-    unclassifiable beat called S is no false SVEB.
-    """
-    figures = {}
-    for name, label, forgiven in (("VEB", 2, (3, 4)), ("SVEB", 1, (4,))):
-        true = int(((said == label) & (truth == label)).sum())
-        false = int(((said == label) & (truth != label) & ~np.isin(truth, forgiven)).sum())
-        missed = int(((said != label) & (truth == label)).sum())
-        figures[name] = (100 * true / max(1, true + missed), 100 * true / max(1, true + false))
-    return figures

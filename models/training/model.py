@@ -15,13 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.training.architecture import (
-    FEATURES,
     HOP_S,
     HOP_SAMPLES,
-    MAX_KEEP,
-    MEAN_KEEP,
+    KEEP,
     NORMALISATION,
-    SPECS,
+    SIZES,
     ConvSpec,
 )
 
@@ -30,47 +28,54 @@ __all__ = ["Encoder", "Logits", "normalise", "pool"]
 
 @dataclass(frozen=True)
 class Logits:
-    """rhythm (batch, hops, 4), ventricular (batch, hops, 3), beats (batch, frames, 5),
-    peak (batch, frames): whether there is a beat at all, only for training.
+    """rhythm (batch, hops, 4), ventricular and quality (batch, hops, 3), qrs (batch, samples).
+
+    embedding: (batch, hops, width), what the rhythm is told from.
     """
 
     rhythm: Tensor
     ventricular: Tensor
-    beats: Tensor
-    peak: Tensor
+    quality: Tensor
+    qrs: Tensor
+    embedding: Tensor
 
 
 class Encoder(nn.Module):
-    """Maps conditioned microvolts of one lead to logits; state starts as silence."""
+    """Maps conditioned microvolts of one lead to logits; state starts as silence.
 
-    def __init__(self) -> None:
+    size: a key of `architecture.SIZES`.
+    """
+
+    def __init__(self, size: str) -> None:
         super().__init__()
-        self.convs = nn.ModuleDict({spec.name: _conv(spec) for spec in SPECS})
-        self.norms = nn.ModuleDict({s.name: nn.BatchNorm1d(s.c_out) for s in SPECS if s.norm})
+        self.shape = SIZES[size]
+        specs = self.shape.specs
+        self.convs = nn.ModuleDict({spec.name: _conv(spec) for spec in specs})
+        self.norms = nn.ModuleDict({s.name: nn.BatchNorm1d(s.c_out) for s in specs if s.norm})
         self.dropout = nn.Dropout(0.15)
-        self.rhythm = nn.Linear(2 * FEATURES, 4)
-        self.ventricular = nn.Linear(2 * FEATURES, 3)
+        self.rhythm = nn.Linear(self.shape.embedding, 4)
+        self.ventricular = nn.Linear(self.shape.embedding, 3)
+        self.quality = nn.Linear(self.shape.embedding, 3)
 
     def forward(self, signal: Tensor, valid: Tensor | None = None) -> Logits:
         """signal: (batch, samples), whole hops. valid: (batch, hops), weight of each hop."""
         hops = signal.shape[1] // HOP_SAMPLES
         valid = torch.ones(len(signal), hops) if valid is None else valid
         tensors = self.tensors(normalise(signal))
-        mean, peak = pool(tensors["feature"], hops)
-        now = torch.cat([mean, peak], 2)
-        past = torch.cat(_running(mean, peak, valid[:, :, None]), 2)
-        beats = tensors["beat2"].transpose(1, 2)
+        now = pool(tensors["feature"], hops)
+        embedding = _running(now, valid[:, :, None])
         return Logits(
-            rhythm=self.rhythm(self.dropout(past)),
+            rhythm=self.rhythm(self.dropout(embedding)),
             ventricular=self.ventricular(self.dropout(now)),
-            beats=beats[:, :, :5],
-            peak=beats[:, :, 5],
+            quality=self.quality(now),
+            qrs=tensors["peak"].transpose(1, 2).reshape(signal.shape),
+            embedding=embedding,
         )
 
     def tensors(self, x: Tensor) -> dict[str, Tensor]:
         """Every named tensor (batch, channels, frames) for the normalised signal."""
         tensors = {"x": x[:, None]}
-        for spec in SPECS:
+        for spec in self.shape.specs:
             y = self.convs[spec.name](functional.pad(tensors[spec.source], (spec.past, 0)))
             y = self.norms[spec.name](y) if spec.norm else y
             y = functional.relu(y) if spec.relu else y
@@ -80,7 +85,7 @@ class Encoder(nn.Module):
     def folded(self) -> dict[str, tuple[Tensor, Tensor]]:
         """Weight (c_out, c_in, kernel) and bias of each convolution, norms folded in."""
         folded = {}
-        for spec in SPECS:
+        for spec in self.shape.specs:
             conv = cast(nn.Conv1d, self.convs[spec.name])
             weight, bias = conv.weight.detach(), _known(conv.bias).detach()
             if spec.norm:
@@ -107,7 +112,7 @@ def _known(tensor: Tensor | None) -> Tensor:
 
 
 def normalise(signal: Tensor) -> Tensor:
-    """Divide by the running mean of |x|, as `models.manifest.Normalisation` defines it."""
+    """Divide by the running mean of |x|, as `models.manifest.RunningMeanAbs` defines it."""
     facts = NORMALISATION
     hops = signal.reshape(len(signal), -1, HOP_SAMPLES)
     keep = math.exp(-HOP_S / facts.tau_s)
@@ -124,21 +129,18 @@ def normalise(signal: Tensor) -> Tensor:
     return (hops / divisor).clamp(-facts.clip, facts.clip).reshape(signal.shape)
 
 
-def pool(features: Tensor, hops: int) -> tuple[Tensor, Tensor]:
-    """Mean and maximum of the features within each hop, (batch, hops, FEATURES)."""
-    grouped = features.reshape(len(features), FEATURES, hops, -1)
-    return grouped.mean(3).transpose(1, 2), grouped.amax(3).transpose(1, 2)
+def pool(features: Tensor, hops: int) -> Tensor:
+    """Mean and maximum of the features within each hop, (batch, hops, embedding)."""
+    grouped = features.reshape(*features.shape[:2], hops, -1)
+    return torch.cat([grouped.mean(3), grouped.amax(3)], 1).transpose(1, 2)
 
 
-def _running(mean: Tensor, peak: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """Running weighted mean and fading maximum, from the first hop to each hop."""
-    total, weight = torch.zeros_like(mean[:, 0]), torch.zeros_like(valid[:, 0])
-    highest = torch.zeros_like(total)
-    means, highests = [], []
-    for k in range(mean.shape[1]):
-        total = MEAN_KEEP * total + valid[:, k] * mean[:, k]
-        weight = MEAN_KEEP * weight + valid[:, k]
-        highest = torch.maximum(MAX_KEEP * highest, valid[:, k] * peak[:, k])
+def _running(pooled: Tensor, valid: Tensor) -> Tensor:
+    """Weighted mean from the first hop to each hop, that fades by KEEP a hop."""
+    total, weight = torch.zeros_like(pooled[:, 0]), torch.zeros_like(valid[:, 0])
+    means = []
+    for k in range(pooled.shape[1]):
+        total = KEEP * total + valid[:, k] * pooled[:, k]
+        weight = KEEP * weight + valid[:, k]
         means.append(total / (weight + 1e-6))
-        highests.append(highest)
-    return torch.stack(means, 1), torch.stack(highests, 1)
+    return torch.stack(means, 1)

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.training.architecture import SPECS
 from models.training.batches import Sampler
 from models.training.graph import QuantisedConv, Range
 from models.training.model import Encoder, normalise
@@ -32,7 +31,7 @@ def calibrate(model: Encoder, sampler: Sampler) -> dict[str, Range]:
         for _ in range(_CALIBRATION_BATCHES):
             signal = torch.from_numpy(sampler.draw(_CALIBRATION_SECONDS).signal)
             tensors = model.tensors(normalise(signal))
-            for spec in SPECS:
+            for spec in model.shape.specs:
                 if spec.adds:
                     tensors[f"{spec.name}+"] = tensors[spec.name] - tensors[spec.adds]
             for name, tensor in tensors.items():
@@ -46,11 +45,10 @@ def _extremes(tensor: torch.Tensor) -> NDArray[np.float32]:
 
 
 def quantise(model: Encoder, ranges: dict[str, Range]) -> list[QuantisedConv]:
-    """The convolutions in integers, norms folded in; `beat2` without its training-only row."""
+    """The convolutions in integers, norms folded in."""
     convs = []
-    for spec, (weight, bias) in zip(SPECS, model.folded().values(), strict=True):
-        rows = 5 if spec.name == "beat2" else spec.c_out
-        w, b = weight[:rows, :, None].numpy(), bias[:rows].numpy()
+    for spec, (weight, bias) in zip(model.shape.specs, model.folded().values(), strict=True):
+        w, b = weight[:, :, None].numpy(), bias.numpy()
         scale = np.abs(w).max(axis=(1, 2, 3)).clip(1e-8) / _WEIGHT_LIMIT
         integers = np.round(w / scale[:, None, None, None]).astype(np.int8)
         unit = scale.astype(np.float32) * np.float32(ranges[spec.source].scale)

@@ -12,6 +12,7 @@ __all__ = [
     "MITDB_DS1",
     "MITDB_DS2",
     "MITDB_TRAIN",
+    "QUALITIES",
     "RHYTHMS",
     "RHYTHM_OF_AUX",
     "VENTRICULAR",
@@ -19,6 +20,7 @@ __all__ = [
     "VFDB_TEST",
     "VFDB_TRAIN",
     "is_cinc_dev",
+    "is_cinc_trial",
 ]
 
 # de Chazal et al. 2004; the paced records 102, 104, 107, 217 belong to neither half.
@@ -41,6 +43,7 @@ IGNORE = -100
 RHYTHMS = ("normal", "af", "other", "noise")
 VENTRICULAR = ("vt", "vf", "other")
 BEAT_CLASSES = ("N", "S", "V", "F", "Q")
+QUALITIES = ("good", "fair", "poor")
 CINC_LABELS = {"N": 0, "A": 1, "O": 2, "~": 3}
 
 # ANSI/AAMI EC57 table of beat symbols.
@@ -60,3 +63,9 @@ VENTRICULAR_OF_AUX = {"(VT": 0, "(VFL": 1, "(VF": 1, "(VFIB": 1, "(HGEA": IGNORE
 def is_cinc_dev(recording: str) -> bool:
     """True for the 15 % of the CinC 2017 recordings that are set aside for measuring."""
     return zlib.crc32(recording.encode()) % 100 < 15
+
+
+def is_cinc_trial(recording: str) -> bool:
+    """True for the 10 % on which variants of pre-training are compared, before the training that
+    counts: there they are trained on like the rest."""
+    return 15 <= zlib.crc32(recording.encode()) % 100 < 25

@@ -1,6 +1,7 @@
 """The whole path in one piece: what comes out does not depend on how the bytes came in."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 
 from edge.alarm.limits import AlarmLimits
 from edge.alarm.machine import AlarmMachine
+from edge.alert import Phase
+from edge.api import Session
 from edge.assemble import encoder_factory
-from edge.events import Beat, BeatLabel, Quality, Rhythm, Silence
+from edge.events import Beat, BeatLabel, BeatsKnown, Quality, Rhythm, Silence
 from edge.pipeline import Pipeline
 from edge.segment import SegmentSettings
 from firmware_bridge.devices import make_decoder
@@ -18,8 +21,12 @@ from firmware_bridge.native import encode_frame
 from firmware_bridge.patch.faults import Faults
 from firmware_bridge.patch.virtual_patch import PatchConfig, VirtualPatch
 from firmware_bridge.stream import NS_PER_S, Chunk, FormatChange, Gap, Packet
+from tests.edge.fake_networks import fake_networks
+from tests.edge.synthetic_ecg import ecg
 
 SECONDS = 40
+FAKE = "fake"
+"""The bundle name for the fake networks, whose encoder hears the beats."""
 
 
 def wire(scenario="tour", leads=1, rate_hz=250, faults=None, seconds=SECONDS):
@@ -38,7 +45,7 @@ def pipeline(bundle="tcn-s", **settings):
         make_decoder("native"),
         AlarmMachine(AlarmLimits(), session="test"),
         SegmentSettings(**settings),
-        encoder_factory(bundle, "auto"),
+        (lambda _: fake_networks()) if bundle == FAKE else encoder_factory(bundle, "auto"),
     )
 
 
@@ -52,10 +59,10 @@ def outcome(packets, **settings):
     return observed, alerts, line
 
 
-@pytest.fixture(scope="module")
-def tour():
-    packets = wire()
-    return packets, outcome(packets)
+@pytest.fixture(scope="module", params=["tcn-s", FAKE])
+def tour(request):
+    packets = wire(faults=Faults(drop=0.01, reorder=0.05))
+    return packets, outcome(packets, bundle=request.param), request.param
 
 
 def chopped(packets, sizes):
@@ -75,36 +82,38 @@ def chopped(packets, sizes):
 @settings(max_examples=5, deadline=None)
 @given(st.lists(st.integers(1, 3000), min_size=1, max_size=8))
 def test_any_chunking_of_the_bytes_gives_the_same_observations_and_alerts(tour, sizes):
-    packets, (observed, alerts, _) = tour
-    again, alerts_again, _ = outcome(chopped(packets, sizes))
+    packets, (observed, alerts, _), bundle = tour
+    again, alerts_again, _ = outcome(chopped(packets, sizes), bundle=bundle)
     assert again == observed
     assert alerts_again == alerts
 
 
-@settings(max_examples=6, deadline=None)
-@given(st.integers(1, 255))
-def test_any_frame_size_gives_the_same_observations(tour, samples):
-    """Frames of one size or another carry the same samples."""
-    _, (observed, alerts, _) = tour
-    config = PatchConfig(scenario="tour", duration_s=float(SECONDS), frame_samples=samples)
+@cache
+def in_frames(samples, bundle):
+    """Observations and alerts of the first 26 of 30 seconds that come in frames of one size."""
+    config = PatchConfig(scenario="tour", duration_s=30.0, frame_samples=samples)
     packets = [(each.data, each.due_ns) for each in VirtualPatch(config).frames()]
-    again, alerts_again, _ = outcome(packets)
-    covered = min(observed[-1].time_ns, again[-1].time_ns) - 2 * NS_PER_S
-    assert [o for o in again if o.time_ns < covered] == [o for o in observed if o.time_ns < covered]
-    assert [a for a in alerts_again if a.time_ns < covered] == [
-        a for a in alerts if a.time_ns < covered
-    ]
+    observed, alerts, _ = outcome(packets, bundle=bundle)
+    return [[each for each in said if each.time_ns < 26 * NS_PER_S] for said in (observed, alerts)]
+
+
+@pytest.mark.parametrize("bundle", ["tcn-s", FAKE])
+@settings(max_examples=3, deadline=None)
+@given(st.integers(1, 255))
+def test_any_frame_size_gives_the_same_observations(bundle, samples):
+    """Frames of one size or another carry the same samples."""
+    assert in_frames(samples, bundle) == in_frames(25, bundle)
 
 
 def test_observations_come_in_the_order_in_which_they_became_known(tour):
-    _, (observed, _, _) = tour
+    _, (observed, _, _), _ = tour
 
     def known_ns(each):
         return getattr(each, "known_ns", getattr(each, "detected_ns", each.time_ns))
 
     times = [known_ns(each) for each in observed]
     assert times == sorted(times)
-    assert {type(each) for each in observed} == {Beat, BeatLabel, Quality, Rhythm}
+    assert {type(each) for each in observed} == {Beat, BeatLabel, BeatsKnown, Quality, Rhythm}
 
 
 def test_quality_comes_once_a_second_whatever_the_format():
@@ -123,6 +132,16 @@ def test_most_beats_of_a_sinus_rhythm_are_labelled_normal():
     labels = [each.label for each in observed if isinstance(each, BeatLabel)]
     assert len(labels) > 50
     assert labels.count("N") / len(labels) > 0.95
+    assert alerts == []
+
+
+@pytest.mark.parametrize("leads_rate", [(1, 250), (2, 130), (3, 500)])
+def test_beats_of_the_encoder_are_labelled_and_make_no_alarm(leads_rate):
+    leads, rate_hz = leads_rate
+    observed, alerts, _ = outcome(wire("sinus", leads, rate_hz, seconds=40), bundle=FAKE)
+    beats = [each.time_ns for each in observed if isinstance(each, Beat)]
+    assert len(beats) > 35
+    assert beats == [each.time_ns for each in observed if isinstance(each, BeatLabel)]
     assert alerts == []
 
 
@@ -171,6 +190,103 @@ def test_a_short_gap_is_bridged_and_no_rr_interval_spans_it():
     assert [b.time_ns for b in bridged if isinstance(b, Beat) and b.time_ns > late] == [
         b.time_ns for b in whole if isinstance(b, Beat) and b.time_ns > late
     ]
+
+
+def test_an_interval_that_ends_before_a_bridge_stays_known_however_late_the_beat_is():
+    packets = wire("sinus", seconds=20)
+    whole, _, _ = outcome(packets, bundle=FAKE)
+    bridged, _, line = outcome(packets[:85] + packets[87:], bundle=FAKE)
+    assert line.counts[1].gap == 50
+    lost_ns = round(8.5 * NS_PER_S)
+    unknown = [b for b in bridged if isinstance(b, Beat) and b.rr_ms is None]
+    assert len(unknown) == 2
+    assert unknown[1].time_ns > lost_ns
+    before = [b for b in whole if isinstance(b, Beat) and b.time_ns < lost_ns]
+    assert [b for b in bridged if isinstance(b, Beat) and b.time_ns < lost_ns] == before
+
+
+def test_beats_before_a_long_gap_and_at_the_end_are_known():
+    packets = wire("sinus", seconds=20)
+    whole, _, _ = outcome(packets, bundle=FAKE)
+    holed, _, _ = outcome(packets[:93] + packets[113:], bundle=FAKE)
+    lost_ns, back_ns, end_ns = (round(s * NS_PER_S) for s in (9.3, 11.3, 20.0))
+    for start_ns, stop_ns in ((0, lost_ns), (back_ns + NS_PER_S, end_ns)):
+        expected, found = (
+            [b.index for b in said if isinstance(b, Beat) and start_ns <= b.time_ns < stop_ns]
+            for said in (whole, holed)
+        )
+        assert found == pytest.approx(expected, abs=2)
+    before = [b for b in holed if isinstance(b, Beat) and b.time_ns < lost_ns]
+    assert all(b.detected_ns <= lost_ns for b in before)
+    labelled = {each.time_ns for each in holed if isinstance(each, BeatLabel)}
+    assert labelled == {each.time_ns for each in holed if isinstance(each, Beat)}
+    first_after = next(b for b in holed if isinstance(b, Beat) and b.time_ns >= back_ns)
+    assert first_after.rr_ms is None
+    until = [each for each in holed if isinstance(each, BeatsKnown) and each.time_ns == back_ns]
+    assert [each.until_ns for each in until] == [back_ns]
+
+
+@pytest.mark.parametrize("bundle", ["none", FAKE])
+@pytest.mark.parametrize("lost", [(), (31,), (40, 41, 42, 43, 44, 45, 46)])
+def test_asystole_is_told_within_six_seconds_and_nothing_before_it(bundle, lost):
+    """Lost frames move the hops against the seconds."""
+    packets = wire("asystole", seconds=60)
+    whole = [packet for k, packet in enumerate(packets) if k not in lost]
+    observed, alerts, _ = outcome(whole, bundle=bundle)
+    start = next(a for a in alerts if a.phase is Phase.START)
+    assert start.kind == "asystole"
+    last_ns = max(
+        b.time_ns for b in observed if isinstance(b, Beat) and b.time_ns < start.onset_ns + 1
+    )
+    assert start.onset_ns == last_ns
+    assert 4.4 * NS_PER_S <= start.time_ns - last_ns <= 6 * NS_PER_S
+
+
+@pytest.mark.parametrize("bundle", ["none", FAKE])
+def test_a_line_flat_to_the_last_bit_is_an_asystole_by_either_source(bundle):
+    heart = ecg(np.arange(0.5, 12, 0.8), 12, 250)[:, 0]
+    samples = np.concatenate([heart, np.full(2500, heart[-1])])
+    parts = [(k, samples[k : k + 25]) for k in range(0, len(samples), 25)]
+    _, alerts, _ = outcome(frames(parts), bundle=bundle)
+    (start,) = [alert for alert in alerts if alert.phase is Phase.START]
+    assert start.kind == "asystole"
+    assert start.onset_ns == pytest.approx(11.7 * NS_PER_S, abs=NS_PER_S / 50)
+    assert start.time_ns - start.onset_ns <= 6 * NS_PER_S
+
+
+def test_alarms_go_on_when_the_encoder_fails():
+    line = Pipeline(
+        make_decoder("native"),
+        AlarmMachine(AlarmLimits(), session="test"),
+        SegmentSettings(),
+        lambda _: fake_networks(fails_at=5),
+    )
+    steps = [line.push(Packet(data, at)) for data, at in wire("asystole", seconds=30)]
+    alerts = [alert for step in steps for alert in step.alerts]
+    assert line.segment.encoder is None
+    assert [(alert.kind, alert.phase) for alert in alerts][:1] == [("asystole", "start")]
+    assert 12 * NS_PER_S < alerts[0].onset_ns + NS_PER_S < alerts[0].time_ns <= 18 * NS_PER_S
+
+
+def test_a_session_tells_its_last_beats_when_it_is_finished(monkeypatch):
+    monkeypatch.setattr("edge.api.encoder_factory", lambda *_: lambda _: fake_networks())
+    session = Session(250.0)
+    said = session.push(ecg(np.arange(1.0, 10.0, 0.8), 10, 250))
+    assert max(each.time_ns for each in said if isinstance(each, Beat)) < 9.1 * NS_PER_S
+    told = [each for each in session.finish() if isinstance(each, Beat)]
+    assert [round(each.time_ns / NS_PER_S, 1) for each in told] == [9.8]
+    assert session.finish() == []
+
+
+def test_a_change_of_rate_loses_no_beat_before_it():
+    slow = wire("sinus", rate_hz=250, seconds=12)
+    fast = wire("sinus", rate_hz=500, seconds=12)
+    whole, _, _ = outcome(slow, bundle=FAKE)
+    line = pipeline(FAKE)
+    steps = [line.push(Packet(data, at)) for data, at in slow + fast]
+    observed = [each for step in steps for each in step.observations]
+    before = [b for b in whole if isinstance(b, Beat)]
+    assert [b for b in observed if isinstance(b, Beat)][: len(before)] == before
 
 
 def test_after_a_long_gap_everything_begins_anew():

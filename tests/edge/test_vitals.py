@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.events import Beat, BeatClass, BeatLabel, LeadQuality, Quality, Rhythm
+from edge.events import Beat, BeatClass, BeatLabel, BeatsKnown, LeadQuality, Quality, Rhythm
 from edge.vitals import Vitals
 from firmware_bridge.stream import NS_PER_S
 
@@ -22,6 +22,16 @@ def test_nothing_is_known_before_the_first_observation():
     assert vitals.rhythm(0) == {}
     assert vitals.rhythm_label(0) is None
     assert vitals.quality is None
+
+
+def test_heart_rate_holds_while_beats_are_not_known_yet_and_goes_stale_when_they_are():
+    vitals = Vitals()
+    series = beats([800.0] * 6)
+    last_ns = series[-1].time_ns
+    vitals.observe([*series, BeatsKnown(last_ns + NS_PER_S, last_ns)])
+    assert vitals.heart_rate_bpm(last_ns + 6 * NS_PER_S) == pytest.approx(75.0)
+    vitals.observe([BeatsKnown(last_ns + 7 * NS_PER_S, last_ns + 5 * NS_PER_S + 1)])
+    assert vitals.heart_rate_bpm(last_ns + 7 * NS_PER_S) is None
 
 
 def test_rmssd_of_an_alternating_rhythm_is_the_step():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from types import ModuleType
@@ -14,9 +15,9 @@ import pytest
 from models import registry
 from models.bundle import Bundle, load_bundle
 from models.encoder import Encoder
-from models.errors import BundleError, RuntimeMissingError
+from models.errors import BundleError, ModelError, RuntimeMissingError
 from models.onnx_encoder import OnnxEncoder
-from tests.models.rebundle import NAME, copy_to, edit_manifest, hops
+from tests.models.rebundle import NAME, copy_to, edit_manifest, hops, replace_file
 
 
 def foreign(folder: Path) -> Bundle:
@@ -39,7 +40,7 @@ def open_abacus(bundle: Bundle, leads: int, device: str) -> Encoder:
 
 
 def test_a_light_import_stays_light() -> None:
-    heavy = ("onnxruntime", "torch", "onnx", "scipy", "wfdb")
+    heavy = ("onnxruntime", "ai_edge_litert", "torch", "onnx", "scipy", "wfdb")
     code = (
         "import sys, models, models.registry, models.bundle, models.encoder\n"
         "models.bundle.load_bundle('tcn-s')\n"
@@ -58,7 +59,7 @@ def test_importing_the_package_alone_imports_nothing() -> None:
 def test_without_onnxruntime_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(RuntimeMissingError, match="pip install onnxruntime"):
-        registry.open_encoder(load_bundle(NAME), 1)
+        registry.open_encoder(load_bundle(NAME), 1, "cpu")
 
 
 def test_a_broken_onnxruntime_is_told_apart_from_a_broken_bundle(
@@ -67,18 +68,18 @@ def test_a_broken_onnxruntime_is_told_apart_from_a_broken_bundle(
     broken = ModuleType("onnxruntime")
     monkeypatch.setitem(sys.modules, "onnxruntime", broken)
     with pytest.raises(RuntimeMissingError, match="cannot be used"):
-        registry.open_encoder(load_bundle(NAME), 1)
+        registry.open_encoder(load_bundle(NAME), 1, "cpu")
 
 
 def test_an_unknown_runtime_is_named(tmp_path: Path) -> None:
     bundle = foreign(copy_to(tmp_path))
-    with pytest.raises(RuntimeMissingError, match=r"'abacus'; known: onnxruntime"):
+    with pytest.raises(RuntimeMissingError, match=r"'abacus'; known: litert, onnxruntime"):
         registry.open_encoder(bundle, 1)
 
 
 def test_a_third_party_runtime_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch, f"{__name__}:open_abacus")
-    assert registry.runtimes() == ("abacus", "onnxruntime")
+    assert registry.runtimes() == ("abacus", "litert", "onnxruntime")
     encoder = registry.open_encoder(foreign(copy_to(tmp_path)), 2, "beads")
     assert encoder.step(hops(1, 2)[0])["rhythm"].shape == (4,)
 
@@ -92,12 +93,10 @@ def test_a_third_party_runtime_that_does_not_load(
 
 
 def test_a_model_that_the_runtime_refuses(tmp_path: Path) -> None:
-    from tests.models.rebundle import replace_file
-
     folder = copy_to(tmp_path)
     replace_file(folder, "model.onnx", b"\x08\x08")  # only an IR version
-    with pytest.raises(BundleError, match="refuses the model"):
-        registry.open_encoder(load_bundle(folder), 1)
+    with pytest.raises(BundleError, match=r"refuses the model|is not an ONNX file"):
+        registry.open_encoder(load_bundle(folder), 1, "cpu")
 
 
 @pytest.mark.parametrize("end", ["name_in", "name_out"])
@@ -109,7 +108,7 @@ def test_a_manifest_that_names_other_tensors(tmp_path: Path, end: str) -> None:
 
     edit_manifest(folder, rename)
     with pytest.raises(BundleError, match=r"inputs are not|no output 'other'"):
-        registry.open_encoder(load_bundle(folder), 1)
+        registry.open_encoder(load_bundle(folder), 1, "cpu")
 
 
 def test_a_state_of_another_shape_is_an_error_of_the_bundle(tmp_path: Path) -> None:
@@ -120,4 +119,97 @@ def test_a_state_of_another_shape_is_an_error_of_the_bundle(tmp_path: Path) -> N
 
     edit_manifest(folder, stretch)
     with pytest.raises(BundleError, match="state"):
-        registry.open_encoder(load_bundle(folder), 1)
+        registry.open_encoder(load_bundle(folder), 1, "cpu")
+
+
+@pytest.fixture(name="both")
+def _both(tmp_path: Path) -> Bundle:
+    """A bundle with a model for each runtime."""
+    pytest.importorskip("onnx")
+    pytest.importorskip("ai_edge_litert")
+    from tests.models.toy_network import litert_model, toy_bundle
+
+    return toy_bundle(tmp_path / "toy", litert_model())
+
+
+@pytest.mark.parametrize(
+    ("device", "provider"),
+    [
+        ("auto", "XNNPACK"),
+        ("litert", "XNNPACK"),
+        ("onnxruntime", "CPUExecutionProvider"),
+        ("cpu", "CPUExecutionProvider"),
+        ("CPUExecutionProvider", "CPUExecutionProvider"),
+    ],
+)
+def test_the_device_chooses_the_runtime(both: Bundle, device: str, provider: str) -> None:
+    assert registry.open_encoder(both, 2, device).providers == (provider,)
+
+
+def test_auto_takes_onnxruntime_where_litert_is_not_installed(
+    both: Bundle, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for package in ("ai_edge_litert", "tflite_runtime"):
+        monkeypatch.setitem(sys.modules, f"{package}.interpreter", None)
+    assert registry.open_encoder(both, 1).providers == ("CPUExecutionProvider",)
+    assert not caplog.records  # nobody asked for LiteRT
+    with pytest.raises(RuntimeMissingError, match="pip install ai-edge-litert"):
+        registry.open_encoder(both, 1, "litert")
+
+
+def test_auto_takes_litert_where_onnxruntime_is_not_installed(
+    both: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert registry.open_encoder(both, 1).providers == ("XNNPACK",)
+
+
+@pytest.fixture(name="unlike")
+def _unlike(tmp_path: Path) -> Callable[[int, list[str]], Bundle]:
+    """Makes bundles whose model for LiteRT has other weights or fewer outputs."""
+    pytest.importorskip("onnx")
+    pytest.importorskip("ai_edge_litert")
+    from models.training.litert_graph import LiteRTGraph
+    from tests.models.toy_network import RANGES, toy_bundle, write
+
+    def make(seed: int, outputs: list[str]) -> Bundle:
+        graph = LiteRTGraph(RANGES, 128)
+        write(graph, seed)
+        return toy_bundle(tmp_path / "toy", graph.build(outputs))
+
+    return make
+
+
+def test_auto_falls_back_where_litert_cannot_run_the_model(
+    unlike: Callable[[int, list[str]], Bundle], caplog: pytest.LogCaptureFixture
+) -> None:
+    bundle = unlike(1, ["qrs"])
+    assert registry.open_encoder(bundle, 1).providers == ("CPUExecutionProvider",)
+    assert "using ONNX Runtime instead of LiteRT" in caplog.text
+    with pytest.raises(BundleError, match=r"model\.tflite: the model has no output"):
+        registry.open_encoder(bundle, 1, "litert")
+
+
+def test_auto_falls_back_where_litert_fails_the_self_test(
+    unlike: Callable[[int, list[str]], Bundle], caplog: pytest.LogCaptureFixture
+) -> None:
+    from tests.models.toy_network import HEADS
+
+    bundle = unlike(9, [*HEADS])
+    assert registry.open_encoder(bundle, 1).providers == ("CPUExecutionProvider",)
+    assert "fails its self-test" in caplog.text
+    with pytest.raises(BundleError, match="self-test"):
+        registry.verify_bundle(bundle.path)
+
+
+def test_verification_runs_every_model(both: Bundle) -> None:
+    _, deviation = registry.verify_bundle(both.path)
+    assert 0 <= deviation < 0.03
+
+
+def test_litert_is_asked_for_and_the_bundle_has_no_model_for_it(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    from tests.models.toy_network import toy_bundle
+
+    with pytest.raises(ModelError, match="no model for LiteRT"):
+        registry.open_encoder(toy_bundle(tmp_path / "toy"), 1, "litert")

@@ -11,7 +11,7 @@ import pytest
 
 from models.bundle import load_bundle
 from models.errors import BundleError
-from models.golden import GoldenVector, check_golden, golden_leads
+from models.golden import GoldenVector, check_golden, golden_hops, golden_leads
 from models.onnx_encoder import OnnxEncoder
 from models.registry import open_encoder, verify_bundle
 from tests.models.rebundle import NAME, copy_to, edit_manifest, hops, replace_file
@@ -34,6 +34,7 @@ def test_the_shipped_bundle_passes() -> None:
     bundle, deviation = verify_bundle(NAME)
     assert 0 <= deviation <= bundle.manifest.golden.tolerance
     assert golden_leads(bundle) == 1
+    assert np.shape(golden_hops(bundle))[1:] == (1, bundle.manifest.input.hop_samples)
 
 
 def test_the_answers_are_not_all_alike() -> None:

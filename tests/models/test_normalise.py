@@ -9,17 +9,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.bundle import load_bundle
+from models.manifest import RunningMeanAbs
 from models.normalise import Normaliser
-from tests.models.rebundle import NAME, hops
+from tests.models.rebundle import hops
 
-MANIFEST = load_bundle(NAME).manifest
-FACTS = MANIFEST.normalisation
+FACTS = RunningMeanAbs(tau_s=4.0, prior_uv=150.0, prior_s=0.5, floor_uv=20.0, clip=15.0)
+
+
+def started(leads: int) -> Normaliser:
+    return Normaliser(FACTS, 128.0, 128, leads)
+
+
+def step(normaliser: Normaliser, hop: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    out = np.full_like(hop, np.nan)
+    assert normaliser.step(hop, weights, out)
+    return out
 
 
 def run(signal: np.ndarray) -> np.ndarray:
-    normaliser, trust = Normaliser(MANIFEST, signal.shape[1]), np.ones(signal.shape[1])
-    return np.stack([normaliser.step(hop, trust) for hop in signal])
+    normaliser, trust = started(signal.shape[1]), np.ones(signal.shape[1])
+    return np.stack([step(normaliser, hop, trust) for hop in signal])
 
 
 def test_a_constant_level_becomes_one() -> None:
@@ -64,13 +73,13 @@ def test_nothing_exceeds_the_clip() -> None:
 
 
 def test_a_lead_without_weight_is_silent_and_learns_nothing_new() -> None:
-    normaliser, signal = Normaliser(MANIFEST, 2), hops(30, 2)
+    normaliser, signal = started(2), hops(30, 2)
     for hop in signal:
-        normaliser.step(hop, np.ones(2))
+        step(normaliser, hop, np.ones(2))
     for _ in range(20):
-        answer = normaliser.step(signal[0] * np.float32(1e4), np.array([1.0, 0.0]))
+        answer = step(normaliser, signal[0] * np.float32(1e4), np.array([1.0, 0.0]))
         assert not answer[1].any()
-    back = normaliser.step(signal[1], np.ones(2))
+    back = step(normaliser, signal[1], np.ones(2))
     assert 0.5 < np.abs(back[1]).mean() < 2  # not dwarfed by the swing while it was off
 
 
@@ -79,6 +88,44 @@ def test_leads_are_normalised_apart() -> None:
     both = run(signal)
     np.testing.assert_array_equal(both[:, :1], run(signal[:, :1]))
     np.testing.assert_array_equal(both[:, 1:], run(signal[:, 1:]))
+
+
+def test_reset_forgets_everything() -> None:
+    normaliser, signal = started(1), hops(6)
+    first = step(normaliser, signal[0], np.ones(1))
+    step(normaliser, signal[1] * np.float32(50), np.ones(1))
+    normaliser.reset()
+    np.testing.assert_array_equal(step(normaliser, signal[0], np.ones(1)), first)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_not_finite_are_told_and_not_learnt(bad: float) -> None:
+    normaliser, signal = started(2), hops(3, 2)
+    expected = run(signal[:2])
+    np.testing.assert_array_equal(step(normaliser, signal[0], np.ones(2)), expected[0])
+    damaged, out = signal[1].copy(), np.zeros((2, 128), np.float32)
+    damaged[1, 127] = bad
+    assert not normaliser.step(damaged, np.ones(2), out)
+    assert not out.any()
+    np.testing.assert_array_equal(step(normaliser, signal[1], np.ones(2)), expected[1])
+
+
+@settings(deadline=None)
+@given(st.integers(0, 1000), st.lists(st.floats(0, 1), min_size=2, max_size=2))
+def test_it_is_the_formula_of_the_manifest(seed: int, weights: list[float]) -> None:
+    """Against array arithmetic, hop by hop."""
+    normaliser, trust = started(2), np.array(weights)
+    keep, ramp = math.exp(-1 / FACTS.tau_s), np.arange(1, 129) / 128
+    weight = np.full(2, FACTS.prior_s / FACTS.tau_s)
+    total, scale = weight * FACTS.prior_uv, np.full(2, FACTS.prior_uv)
+    for hop in hops(5, 2, seed):
+        total = keep * total + (1 - keep) * trust * np.abs(hop).mean(axis=1, dtype=float)
+        weight = keep * weight + (1 - keep) * trust
+        after = np.maximum(total / weight, FACTS.floor_uv)
+        wanted = hop / (scale[:, None] + (after - scale)[:, None] * ramp)
+        wanted = np.clip(wanted, -FACTS.clip, FACTS.clip) * (trust > 0)[:, None]
+        np.testing.assert_allclose(step(normaliser, hop, trust), wanted, rtol=1e-5, atol=1e-6)
+        scale = after
 
 
 def test_training_hears_the_same() -> None:

@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.training.metrics import auroc, beat_figures, f1, sensitivity_specificity
-
-N, S, V, F, Q = range(5)
+from models.training.metrics import auroc, f1, sensitivity_specificity
 
 
 @settings(deadline=None)
@@ -34,17 +32,3 @@ def test_sensitivity_and_specificity_are_percentages() -> None:
     truth = np.array([True, True, False, False, False])
     said = np.array([True, False, False, False, True])
     assert sensitivity_specificity(said, truth) == pytest.approx((50, 200 / 3))
-
-
-def test_fusion_beats_called_v_are_forgiven_as_ec57_says() -> None:
-    truth = np.array([V, V, N, F, Q, S])
-    said = np.array([V, N, V, V, V, V])
-    se, ppv = beat_figures(said, truth)["VEB"]
-    assert se == pytest.approx(50)
-    assert ppv == pytest.approx(100 / 3)  # N and S called V are false, F and Q are not
-
-
-def test_only_unclassifiable_beats_are_forgiven_for_s() -> None:
-    truth = np.array([S, S, F, Q, N])
-    said = np.array([S, S, S, S, S])
-    assert beat_figures(said, truth)["SVEB"] == pytest.approx((100, 50))

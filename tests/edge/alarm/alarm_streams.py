@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 from edge.alarm import AlarmLimits, AlarmMachine
 from edge.alert import AlarmKind, Alert, Phase
+from edge.analysis import DETECTOR_LATENCY_NS
 from edge.events import (
     Beat,
     BeatClass,
     BeatLabel,
+    BeatsKnown,
     LeadQuality,
     Observation,
     Quality,
@@ -20,6 +24,11 @@ from edge.events import (
 S = 1_000_000_000
 QRS_KNOWN_NS = 200_000_000
 LABEL_KNOWN_NS = 1_500_000_000
+HOP_SETTLED_NS = 530_000_000
+"""From an R peak to the sample that settles it, where the encoder hears the beats."""
+
+FEATURES_KNOWN_NS = 580_000_000
+"""From an R peak to the sample that completes what the beat stage is told of it."""
 
 GOOD = LeadQuality(0.9)
 NOISY = LeadQuality(0.1, noisy=True)
@@ -70,6 +79,37 @@ def labelled_beats(times_s: Sequence[float], labels: str) -> list[Observation]:
     return merged(beats, names)
 
 
+def by_encoder(stream: Iterable[Observation], hop_phase_s: float = 0.0) -> list[Observation]:
+    """The stream as an encoder with a QRS head and a beat stage tells it: beats at the end of the
+    hop that settles them, classes when the next beat's features are known, or 2 s have passed.
+
+    hop_phase_s: by which the hops end after the seconds.
+    """
+    known = list(stream)
+    peaks_ns = sorted(beat.time_ns for beat in known if isinstance(beat, Beat))
+    following_ns = dict(pairwise(peaks_ns))
+
+    def hop_end(time_ns: int) -> int:
+        phase_ns = round(hop_phase_s * S)
+        return -((phase_ns - time_ns) // S) * S + phase_ns
+
+    told: list[Observation] = []
+    for each in known:
+        if isinstance(each, Beat):
+            told.append(replace(each, detected_ns=hop_end(each.time_ns + HOP_SETTLED_NS)))
+        elif isinstance(each, BeatLabel):
+            next_ns = following_ns.get(each.time_ns, each.time_ns + 2 * S) + FEATURES_KNOWN_NS
+            told.append(
+                replace(each, known_ns=hop_end(min(next_ns, each.time_ns + 2 * S + HOP_SETTLED_NS)))
+            )
+        elif isinstance(each, BeatsKnown):
+            ns = each.time_ns + round(hop_phase_s * S)
+            told.append(BeatsKnown(ns, ns - HOP_SETTLED_NS))
+        else:
+            told.append(each)
+    return sorted(told, key=lambda each: (known_ns(each), isinstance(each, BeatsKnown)))
+
+
 def steady_s(start_s: float, stop_s: float, bpm: float) -> list[float]:
     """Times of a regular rhythm within [start, stop)."""
     count = int((stop_s - start_s) * bpm / 60 - 1e-9) + 1
@@ -81,9 +121,17 @@ def joined_s(*segments: tuple[float, float, float]) -> list[float]:
     return [time_s for segment in segments for time_s in steady_s(*segment)]
 
 
-def quality(start_s: int, stop_s: int, *leads: LeadQuality, missing: float = 0.0) -> list[Quality]:
-    """One assessment a second, for the seconds of [start, stop)."""
-    return [Quality((k + 1) * S, leads or (GOOD,), missing) for k in range(start_s, stop_s)]
+def quality(
+    start_s: int, stop_s: int, *leads: LeadQuality, missing: float = 0.0
+) -> list[Observation]:
+    """One assessment a second, for the seconds of [start, stop), and how far beats are known,
+    as the QRS detector says it."""
+    seconds = [(k + 1) * S for k in range(start_s, stop_s)]
+    pairs = (
+        (Quality(ns, leads or (GOOD,), missing), BeatsKnown(ns, ns - DETECTOR_LATENCY_NS))
+        for ns in seconds
+    )
+    return [each for pair in pairs for each in pair]
 
 
 def rhythm(start_s: int, stop_s: int, **probability: float) -> list[Rhythm]:

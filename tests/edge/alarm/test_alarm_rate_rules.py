@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.alarm import AlarmLimits
 from edge.alert import AlarmKind as K
 from edge.alert import Phase, Priority
+from edge.events import Quality
 from tests.edge.alarm.alarm_streams import (
     FLAT,
+    GOOD,
     NOISY,
     S,
     beats_at,
+    by_encoder,
     first,
     joined_s,
     merged,
@@ -36,6 +43,33 @@ def test_asystole_is_told_within_six_seconds_of_the_last_qrs(phase_s: float) -> 
     assert asystole.onset_ns == round(times_s[-1] * S)
     assert 4.0 * S < asystole.time_ns - asystole.onset_ns <= 6.0 * S
     assert asystole.priority is Priority.HIGH
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.booleans())
+def test_asystole_by_beats_that_come_late_is_told_as_soon(
+    phase_s: float, hop_phase_s: float, noise: bool
+) -> None:
+    times_s = steady_s(0.1 + phase_s, 10 + phase_s, 60)
+    before = [*quality(0, 3), *quality(3, 4, NOISY if noise else GOOD)]
+    alerts = run(by_encoder(merged(before, quality(4, 40), beats_at(times_s)), hop_phase_s))
+    asystole = first(alerts, K.ASYSTOLE)
+    assert starts(alerts) == [K.ASYSTOLE]
+    assert asystole.onset_ns == round(times_s[-1] * S)
+    assert 4.0 * S < asystole.time_ns - asystole.onset_ns <= 6.0 * S
+
+
+@given(st.lists(st.floats(2.0, 3.99), min_size=3, max_size=12), st.floats(0, 1), st.floats(0, 1))
+def test_a_beat_that_is_only_told_late_is_no_asystole(
+    intervals_s: list[float], phase_s: float, hop_phase_s: float
+) -> None:
+    times_s = list(accumulate([0.1, *intervals_s], initial=phase_s))
+    stream = merged(quality(0, int(times_s[-1]) + 2), beats_at(times_s))
+    assert K.ASYSTOLE not in starts(run(by_encoder(stream, hop_phase_s)))
+
+
+def test_nothing_is_said_of_beats_by_a_source_that_says_nothing() -> None:
+    stream = [each for each in quality(0, 20) if isinstance(each, Quality)]
+    assert run(stream) == []
 
 
 def test_asystole_without_any_qrs_since_the_beginning() -> None:

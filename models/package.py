@@ -5,26 +5,42 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
 
 import msgspec
 
 from models.bundle import CHECKSUM_NAME
+from models.errors import BundleError
 from models.manifest import MANIFEST_NAME, BundleFile, Figure, Manifest, encode_manifest
 
-__all__ = ["CARD_NAME", "write_bundle"]
+__all__ = ["CARD_NAME", "Role", "write_bundle"]
 
 CARD_NAME = "MODEL_CARD.md"
-_ROLES = {".onnx": "model", ".json": "golden", ".md": "card"}
+Role = Literal["model", "litert", "beat-stage", "golden", "card"]
+_ROLES: Mapping[str, Role] = MappingProxyType(
+    {".onnx": "model", ".tflite": "litert", ".json": "golden", ".md": "card"}
+)
+_NO_ROLES: Mapping[str, Role] = MappingProxyType({})
 
 
-def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> Manifest:
-    """Write `files`, the card made from the manifest, and the manifest with all digests."""
-    folder.mkdir(parents=True, exist_ok=True)
+def write_bundle(
+    folder: Path,
+    manifest: Manifest,
+    files: Mapping[str, bytes],
+    roles: Mapping[str, Role] = _NO_ROLES,
+) -> Manifest:
+    """Write `files`, the card made from the manifest, and the manifest with all digests.
+
+    roles: of the files whose suffix does not tell (a beat stage is an .onnx file too). Files of
+    the same names in `folder` are replaced. Returns the manifest as written.
+    BundleError: a file whose role is neither given nor told by its suffix.
+    """
     contents = {**files, CARD_NAME: _card(manifest).encode()}
     entries = tuple(
         BundleFile(
             name=name,
-            role=_ROLES[Path(name).suffix],  # type: ignore[arg-type]
+            role=roles.get(name) or _role(name),
             size=len(data),
             sha256=hashlib.sha256(data).hexdigest(),
         )
@@ -32,6 +48,7 @@ def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -
     )
     manifest = msgspec.structs.replace(manifest, files=entries)
     raw = encode_manifest(manifest)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, data in contents.items():
         (folder / name).write_bytes(data)
     (folder / MANIFEST_NAME).write_bytes(raw)
@@ -40,9 +57,17 @@ def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -
     return manifest
 
 
+def _role(name: str) -> Role:
+    role = _ROLES.get(Path(name).suffix)
+    if role is None:
+        raise BundleError(f"{name}: its suffix tells no role of a bundle's file; name the role")
+    return role
+
+
 def _card(manifest: Manifest) -> str:
     """The model card, in Markdown."""
-    facts, training = manifest.input, manifest.training
+    facts, training, runtime = manifest.input, manifest.training, manifest.runtime
+    carried = f", {len(manifest.states)} tensors of carried state" if manifest.states else ""
     return "\n".join(
         [
             f"# {manifest.name} {manifest.version}",
@@ -58,12 +83,12 @@ def _card(manifest: Manifest) -> str:
             f" {facts.rate_hz:g} Hz, in hops of {facts.hop_samples} samples.",
             f"- Filters before it: {facts.conditioning.high_pass}; {facts.conditioning.low_pass}.",
             *(
-                f"- `{output.name}` {list(output.shape)}: {', '.join(output.labels) or 'features'}"
+                f"- `{output.name}` {list(output.shape)}: {', '.join(output.labels) or output.kind}"
                 + (f"; {output.delay_ms:g} ms after the R peak" if output.delay_ms else "")
                 for output in manifest.outputs
             ),
-            f"- {manifest.runtime.parameters} parameters, {manifest.runtime.name},"
-            f" ONNX opset {manifest.runtime.opset}, int8 with carried state.",
+            f"- {runtime.parameters} parameters, {runtime.name}, ONNX opset"
+            f" {runtime.opset}{carried}.",
             "",
             "## Limits",
             "",
@@ -79,13 +104,22 @@ def _card(manifest: Manifest) -> str:
             "",
             "## Measured",
             "",
-            "| figure | precision | value | on |",
-            "|---|---|---|---|",
-            *(_row(figure) for figure in manifest.figures),
-            "",
-            *(f"Command: `{command}`" for command in sorted({f.command for f in manifest.figures})),
-            "",
+            *_figures(manifest.figures),
         ]
+    )
+
+
+def _figures(figures: tuple[Figure, ...]) -> tuple[str, ...]:
+    if not figures:
+        return ("Nothing yet.", "")
+    commands = sorted({figure.command for figure in figures})
+    return (
+        "| figure | precision | value | on |",
+        "|---|---|---|---|",
+        *(_row(figure) for figure in figures),
+        "",
+        *(f"Command: `{command}`" for command in commands),
+        "",
     )
 
 

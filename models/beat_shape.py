@@ -1,0 +1,96 @@
+"""A beat's features against those that are usual for its patient."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.compiled import kernel
+from models.errors import StepError
+
+__all__ = ["DISTANCES", "UsualShape"]
+
+DISTANCES = 6
+_SPAN = 64  # beats over which the usual shape changes
+_TRUST_AFTER = 8  # beats; from then on an unusual beat moves the usual shape only a little
+_REACH = 2.0  # mean absolute deviations: how far one beat can be from it at most, to it
+_FAR = 20.0
+_TRACE = 1e-3
+
+Floats = NDArray[np.float32]
+
+
+@kernel("void(float32[::1], float64[:, ::1], int64, float32[::1])")
+def _describe(now, memory, beats, out):  # type: ignore[no-untyped-def]
+    width = len(now)
+    away = step = size = usual = last = with_usual = with_last = spread = 0.0
+    for k in range(width):
+        value, mean, before = np.float64(now[k]), memory[0, k], memory[2, k]
+        difference = value - mean if beats else 0.0
+        change = value - before if beats else 0.0
+        away += difference * difference
+        step += change * change
+        size += value * value
+        usual += mean * mean
+        last += before * before
+        with_usual += value * mean
+        with_last += value * before
+        spread += memory[1, k]
+        out[6 + k] = value
+        out[6 + width + k] = difference
+    spread = spread / width + _TRACE
+    out[0] = min(_FAR, math.sqrt(away / width) / spread)
+    out[1] = min(_FAR, math.sqrt(step / width) / spread)
+    out[2] = min(_FAR, math.sqrt(away / width))
+    out[3] = with_usual / (math.sqrt(size * usual) + 1e-6)
+    out[4] = with_last / (math.sqrt(size * last) + 1e-6)
+    out[5] = 1.0
+
+
+@kernel("void(float32[::1], float64[:, ::1], int64)")
+def _learn(now, memory, beats):  # type: ignore[no-untyped-def]
+    """beats: with this one, at most _SPAN."""
+    for k in range(len(now)):
+        away = np.float64(now[k]) - memory[0, k]
+        if beats > _TRUST_AFTER:
+            reach = _REACH * memory[1, k]
+            away = min(max(away, -reach), reach)
+        if beats > 1:
+            memory[1, k] += (abs(away) - memory[1, k]) / (beats - 1)
+        memory[0, k] += away / beats
+        memory[2, k] = np.float64(now[k])
+
+
+class UsualShape:
+    """A slow running mean of the features of a patient's beats, robust against rare ones.
+
+    width: how many numbers describe a beat.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._beats = 0
+        self._memory = np.zeros((3, width))  # usual features, mean deviation, the last beat's
+
+    def check(self, features: Floats) -> None:
+        """StepError: not (width,), or not finite."""
+        width = self._memory.shape[1]
+        if features.shape != (width,) or not np.isfinite(features).all():
+            raise StepError(
+                f"a beat has features of shape {features.shape}: expected {width} finite numbers"
+            )
+
+    def step(self, features: Floats) -> Floats:
+        """(DISTANCES + 2 * width,): distances, the features, their difference from the usual.
+
+        The distances are to the usual and to the last beat, against the patient's spread; to
+        the usual; cosines with both; and 1, to tell that there are features. Then the beat
+        becomes part of what is usual.
+        """
+        row = np.empty(DISTANCES + 2 * len(features), np.float32)
+        now = np.ascontiguousarray(features, np.float32)
+        _describe(now, self._memory, self._beats, row)
+        self._beats = min(self._beats + 1, _SPAN)
+        _learn(now, self._memory, self._beats)
+        return row

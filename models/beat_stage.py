@@ -1,0 +1,135 @@
+"""The beat stage of a bundle: a small recurrent network, stepped once a beat, one beat late."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import manifest as facts
+from models.beat_token import WAIT_S, Token, TokenMaker, token_width
+from models.bundle import Bundle
+from models.errors import BundleError, ModelError
+from models.onnx_session import open_session
+
+__all__ = ["BeatJudgement", "BeatStage"]
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class BeatJudgement:
+    """What is known of the beat at `peak_s`.
+
+    beats: probabilities of its class, in the order of the labels of the stage's "beats"
+    output. rhythm: of the rhythm up to and with the beat, likewise; None without that output.
+    """
+
+    peak_s: float
+    beats: Floats
+    rhythm: Floats | None
+
+
+class BeatStage:
+    """Judges the beats of one stream, in order. One thread at a time.
+
+    The same beats give the same judgements bit for bit, however often `expire` is asked.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        """BundleError: the bundle has no beat stage, or one that this version cannot feed."""
+        stage = bundle.manifest.beat_stage
+        if stage is None:
+            raise BundleError(f"{bundle.path}: the bundle has no beat stage; choose another")
+        described = bundle.manifest.output("features")
+        width = described.shape[1] if described else 0
+        _check_token(stage, width, str(bundle.path))
+        self._stage = stage
+        self._where = str(bundle.path)
+        model = bundle.files[bundle.manifest.file("beat-stage").name]
+        self._session = open_session(model, self._where, ("CPUExecutionProvider",))
+        self._fetches = [output.name for output in stage.outputs]
+        self._fetches += [state.name_out for state in stage.states]
+        _check_graph(stage, self._session, self._fetches, self._where)
+        self._tokens = TokenMaker(width)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past and the beat that waits; `flush` it before, if it is to be judged."""
+        self._tokens.reset()
+        self._states = {
+            s.name_in: np.full((1, *s.shape), s.initial, s.dtype) for s in self._stage.states
+        }
+
+    def push(self, peak_s: float, features: Floats) -> list[BeatJudgement]:
+        """Take the next beat; the judgement of the one before it, if that still waits.
+
+        peak_s: time of the R peak on any clock, in seconds, later than all before.
+        features: (width,), the row of the encoder's "features" output that speaks of the peak.
+        StepError: out of order, wrong shape, not finite; nothing is learnt or forgotten then.
+        """
+        return self._judge(self._tokens.push(peak_s, features))
+
+    def expire(self, now_s: float) -> list[BeatJudgement]:
+        """The judgement of a beat whose successor did not come within `wait_ms`.
+
+        now_s: on the clock of the peaks; every beat before it must have been pushed.
+        """
+        return self._judge(self._tokens.expire(now_s))
+
+    def flush(self) -> list[BeatJudgement]:
+        """The judgement of the beat that waits, its successor unknown: before a gap, at the end."""
+        return self._judge(self._tokens.flush())
+
+    def _judge(self, token: Token | None) -> list[BeatJudgement]:
+        if token is None:
+            return []
+        values = self._step(token.values[None])
+        named = dict(zip(self._fetches, values, strict=True))
+        self._states = {s.name_in: named[s.name_out] for s in self._stage.states}
+        rows = {o.kind: _softmax(named[o.name][0]) for o in self._stage.outputs}
+        return [BeatJudgement(token.peak_s, rows["beats"], rows.get("rhythm"))]
+
+    def _step(self, token: Floats) -> list[Floats]:
+        try:
+            feed = self._states | {self._stage.input: token}
+            return cast("list[Floats]", self._session.run(self._fetches, feed))
+        except Exception as error:  # its exceptions share no base but Exception
+            raise ModelError(
+                f"{self._where}: ONNX Runtime failed in a step of the beat stage: {error};"
+                " reset the encoder, and verify the bundle if it happens again"
+            ) from error
+
+
+def _softmax(logits: Floats) -> Floats:
+    powers = np.exp(logits.astype(np.float64) - logits.max())
+    return np.asarray(powers / powers.sum(), np.float32)
+
+
+def _check_token(stage: facts.BeatStage, features: int, where: str) -> None:
+    width = token_width(features)
+    if stage.width != width or stage.wait_ms != WAIT_S * 1000:
+        raise BundleError(
+            f"{where}: the beat stage takes tokens of {stage.width} numbers after"
+            f" {stage.wait_ms:g} ms, this version makes {width} after {WAIT_S * 1000:g} ms;"
+            " install the version of edge that the bundle was made for"
+        )
+    if stage.output("beats") is None:
+        raise BundleError(f"{where}: the beat stage has no output of kind 'beats'")
+
+
+def _check_graph(stage: facts.BeatStage, session: Any, fetches: list[str], where: str) -> None:
+    """The graph must have the tensors that the manifest names, in the shapes that it gives."""
+    expected = {stage.input: [1, stage.width]}
+    expected |= {s.name_in: [1, *s.shape] for s in stage.states}
+    inputs = {tensor.name: list(tensor.shape) for tensor in session.get_inputs()}
+    if inputs != expected:
+        raise BundleError(
+            f"{where}: the beat stage takes {inputs}, the manifest says {expected};"
+            " fetch the bundle again"
+        )
+    missing = set(fetches) - {tensor.name for tensor in session.get_outputs()}
+    if missing:
+        raise BundleError(f"{where}: the beat stage has no output {sorted(missing)[0]!r}")
