@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from edge.alarm.limits import AlarmLimits
-from edge.alert import AlarmKind
+from edge.alert import AlarmKind, Priority
 from edge.evaluate.conditions import Conditions, reference_conditions
 from edge.evaluate.figures import Row, quantiles
 from edge.evaluate.listen import AlarmSpan, Heard
@@ -43,7 +43,7 @@ def alarm_rows(record: str, reference: Reference, heard: Heard) -> list[Row]:
 
 
 def alarms_summary(rows: Sequence[Row]) -> Row:
-    """All kinds together, each counted as itself, and each by itself.
+    """All kinds together, each counted as itself, each by itself, and by priority.
 
     The row `vt_or_vf` takes either alarm for either condition; it is not in the gross figures.
     """
@@ -58,6 +58,10 @@ def alarms_summary(rows: Sequence[Row]) -> Row:
         "kinds": {
             kind: _sums(few, sum(row["duration_s"] for row in few) / S_PER_HOUR)
             for kind, few in of_kind.items()
+        },
+        "priorities": {
+            priority.value: _sums([row for row in own if _priority(row["kind"]) is priority], hours)
+            for priority in Priority
         },
     }
 
@@ -92,6 +96,10 @@ def _either(conditions: dict[AlarmKind, Conditions]) -> Conditions:
 
 def _joined(groups: Iterable[tuple[Span, ...]]) -> tuple[Span, ...]:
     return tuple(merged(chain.from_iterable(groups), AlarmLimits().end_s))
+
+
+def _priority(kind: str) -> Priority:
+    return AlarmLimits().priority(AlarmKind(kind))
 
 
 def _sums(rows: Sequence[Row], hours: float) -> Row:

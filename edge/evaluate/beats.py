@@ -1,4 +1,4 @@
-"""Beat classification by EC57: confusion of AAMI classes, VEB and SVEB."""
+"""Beat classification by EC57: confusion of AAMI classes, VEB and SVEB, and their runs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from edge.evaluate.figures import Row, average
 from edge.evaluate.listen import Heard
 from edge.evaluate.qrs import score_fields
 from edge.evaluate.reference import Reference
+from edge.evaluate.runs import Beats, Kind, compare_runs, sum_runs
+from edge.evaluate.spans import Span, merged
 
 __all__ = ["beats_row", "beats_summary"]
 
@@ -19,6 +21,9 @@ UNLABELLED = "Q"
 
 MISSED = "missed"
 EXTRA = "extra"
+KINDS: tuple[Kind, ...] = ("veb", "sveb")
+ATRIAL = ("AFIB", "AFL", "AF")
+"""Rhythm labels that `rxr` takes for atrial fibrillation."""
 
 
 def beats_row(record: str, reference: Reference, heard: Heard) -> Row:
@@ -37,6 +42,7 @@ def beats_row(record: str, reference: Reference, heard: Heard) -> Row:
         "record": record,
         **_scores(table),
         "confusion": _named(table),
+        "runs": _runs(reference, heard, said),
         "unlabelled": unlabelled,
     }
 
@@ -48,9 +54,41 @@ def beats_summary(rows: Sequence[Row]) -> Row:
         table += _table(row["confusion"])
     averages = {
         kind: {key: average(row[kind][key] for row in rows) for key in ("se", "ppv", "fpr")}
-        for kind in ("veb", "sveb")
+        for kind in KINDS
     }
-    return {"confusion": _named(table), "gross": _scores(table), "average": averages}
+    runs = {
+        kind: {
+            name: score.fields for name, score in sum_runs(r["runs"][kind] for r in rows).items()
+        }
+        for kind in KINDS
+    }
+    return {"confusion": _named(table), "gross": _scores(table), "average": averages, "runs": runs}
+
+
+def _runs(reference: Reference, heard: Heard, said: Sequence[str]) -> Row:
+    """Runs by kind and class. The test's fibrillation is its alarms, as in `rhythm`."""
+    known = Beats(
+        reference.beats.tolist(),
+        reference.classes,
+        reference.fibrillation,
+        _samples(reference.spans(*ATRIAL), 1.0),
+    )
+    alarms = {
+        kind: _samples([a.span for a in heard.alarms if a.kind == kind], reference.rate_hz)
+        for kind in ("vf", "af")
+    }
+    told = Beats(heard.beats.tolist(), said, alarms["vf"], alarms["af"])
+    return {
+        kind: {
+            name: score.fields
+            for name, score in compare_runs(known, told, reference.rate_hz, kind).items()
+        }
+        for kind in KINDS
+    }
+
+
+def _samples(spans: Sequence[Span], rate_hz: float) -> list[tuple[int, int]]:
+    return [(round(a * rate_hz), round(b * rate_hz)) for a, b in merged(spans)]
 
 
 def _scores(table: BeatTable) -> Row:

@@ -66,6 +66,7 @@ def listen(
             session.push(samples)
         else:
             session.skip(len(samples))
+    session.finish()
     return notes.heard(len(samples_uv) / rate_hz)
 
 

@@ -1,99 +1,129 @@
-"""Noise stress test: a noise record mixed into a clean one, as `nst` of WFDB does it.
+"""A noise record mixed into a clean recording at a signal-to-noise ratio, by one of two methods.
 
-Moody, Muldrow, Mark: A noise stress test for arrhythmia detectors, Computers in Cardiology
-11, 381-384, 1984. Signal and noise amplitudes are those of `sigamp`, each signal by itself:
+`nst` is that of WFDB (`edge.evaluate.nst`). `whole` has noise from the first sample to the last:
 
-- S, the signal's power: the mean peak-to-peak amplitude of the first 300 QRS complexes that
-  are not ventricular (50 ms to either side of the annotation), squared, over 8.
-- N, the noise's power: the root mean square about the mean of each of the first 300 seconds;
-  their mean, squared.
-- Both means leave out the least 5 % and the greatest 5 %.
-- The gain `a` of the noise solves SNR = 10 log10(S / (a² N)).
-- Noise is off for 5 minutes, then on and off in turns of 2 minutes. Where the gain changes and
-  where the noise record begins anew, an offset keeps the sum free of steps.
+- the first signal of the noise record serves every lead, its mean taken off, tiled over the
+  recording;
+- N, the noise's power: the mean square about the mean of the part that is used;
+- S, the signal's power, lead by lead: the square of the 99.5th percentile of the absolute
+  deviation from the median, over 8 (a sine of that amplitude peak to peak has it).
 
-Where the rates differ the noise is resampled by straight lines (nst does so from 10 % on).
+Of the noise record only what follows `start` is used, so that a detector that was trained on the
+first half can be tested on the second. Where the rates differ the noise is resampled by straight
+lines (nst does so from 10 % on).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.evaluate.nst import in_turns, noise_gains, noise_rms_uv, qrs_amplitude_uv
 from edge.evaluate.reference import Reference
 from firmware_bridge.errors import SourceError
 from firmware_bridge.records import Record, read_record
 
-__all__ = ["add_noise", "noise_gains", "noise_rms_uv", "qrs_amplitude_uv"]
+__all__ = ["HALF", "METHODS", "Method", "NoiseMix", "add_noise", "deviation_uv"]
 
-QUIET_S = 300.0
-TURN_S = 120.0
-MEASURED = 300
-TRIMMED = 20
-"""One in so many is left out at either end."""
-HALF_WINDOW_S = 0.05
-NOT_VENTRICULAR = frozenset("NSQ")
+Method = Literal["nst", "whole"]
+METHODS: tuple[Method, ...] = ("nst", "whole")
+HALF: Literal["half"] = "half"
+PERCENTILE = 99.5
+MIN_S = 1.0
+"""A shorter part of a noise record says nothing of its power."""
 
 Samples = NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class NoiseMix:
+    """Which noise, how loud, from where on and how.
+
+    path: a WFDB record. snr_db: signal-to-noise ratio. start: seconds into the noise record, or
+    `half` of it; what comes before is not used.
+    """
+
+    path: Path
+    snr_db: float
+    start: float | Literal["half"] = 0.0
+    method: Method = "nst"
+
+
 def add_noise(
-    samples_uv: NDArray[np.float32], reference: Reference, noise: Path, snr_db: float
+    samples_uv: NDArray[np.float32], reference: Reference, mix: NoiseMix
 ) -> NDArray[np.float32]:
     """The recording, shape (samples, leads), with noise that gives every lead the same SNR.
 
-    Signals of the noise record serve the leads in turn. Raises SourceError where the noise
-    record cannot be read, or amplitudes cannot be measured.
+    A lead without any signal gets no noise: it has no ratio. Raises SourceError where the noise
+    record cannot be read or ends before `mix.start`, or where amplitudes cannot be measured.
     """
-    record = read_record(noise)
-    recorded = record.samples_uv().astype(np.float64)[
-        :, np.arange(samples_uv.shape[1]) % _count(record)
-    ]
-    amplitudes_uv = qrs_amplitude_uv(samples_uv, reference)
-    rms_uv = noise_rms_uv(recorded, record.rate_hz)
-    if not (np.isfinite(rms_uv).all() and (rms_uv > 0).all()):
-        raise SourceError(f"{noise}: a noise signal is flat or shorter than a second")
-    resampled = _resampled(recorded, record.rate_hz, reference.rate_hz)
-    wave = _continuous(resampled, len(samples_uv), reference.rate_hz)
-    return (samples_uv + noise_gains(amplitudes_uv, rms_uv, snr_db) * wave).astype(np.float32)
+    record = read_record(mix.path)
+    part_uv = _part(record, mix)
+    noise = _as_nst if mix.method == "nst" else _whole
+    return (samples_uv + noise(samples_uv, reference, part_uv, record, mix)).astype(np.float32)
 
 
-def qrs_amplitude_uv(samples_uv: NDArray[np.float32], reference: Reference) -> Samples:
-    """Trimmed mean of the peak-to-peak amplitude of QRS complexes, one number a lead."""
-    half = round(HALF_WINDOW_S * reference.rate_hz)
-    kinds = zip(reference.beats.tolist(), reference.classes, strict=True)
-    peaks = [beat for beat, label in kinds if label in NOT_VENTRICULAR][:MEASURED]
-    windows = (samples_uv[max(0, peak - half) : peak + half + 1] for peak in peaks)
-    ranges = [np.ptp(window, axis=0) for window in windows if np.isfinite(window).all()]
-    if not ranges:
-        raise SourceError("noise by SNR needs annotated QRS complexes: this recording has none")
-    return _trimmed_mean(np.array(ranges, np.float64))
+def deviation_uv(samples_uv: NDArray[np.float32]) -> Samples:
+    """99.5th percentile of the absolute deviation from the median, one number a lead."""
+    return np.array([_deviation_uv(lead[np.isfinite(lead)]) for lead in samples_uv.T])
 
 
-def noise_rms_uv(noise_uv: Samples, rate_hz: float) -> Samples:
-    """Trimmed mean of the root mean square about the mean of one-second pieces, one a signal."""
-    second = round(rate_hz)
-    count = min(len(noise_uv) // second, MEASURED)
-    if not count:
-        return np.full(noise_uv.shape[1], np.nan)
-    pieces = noise_uv[: count * second].reshape(count, second, -1)
-    return _trimmed_mean(pieces.std(axis=1))
+def _deviation_uv(lead_uv: NDArray[np.float32]) -> float:
+    if not len(lead_uv):
+        return 0.0
+    return float(np.percentile(np.abs(lead_uv - np.median(lead_uv)), PERCENTILE))
 
 
-def noise_gains(qrs_uv: Samples, rms_uv: Samples, snr_db: float) -> Samples:
-    """Gain of the noise for an SNR, one a lead."""
-    return np.asarray(qrs_uv / np.sqrt(8.0) / rms_uv * 10.0 ** (-snr_db / 20.0))
+def _part(record: Record, mix: NoiseMix) -> Samples:
+    """The part of the noise record that is used, shape (samples, signals)."""
+    length = len(record.digital)
+    start = length // 2 if mix.start == HALF else round(mix.start * record.rate_hz)
+    if length - start < MIN_S * record.rate_hz:
+        raise SourceError(
+            f"{mix.path}: the noise record lasts {record.duration_s:g} s: too short to be used "
+            f"from {start / record.rate_hz:g} s on; choose an earlier --noise-from"
+        )
+    return record.samples_uv().astype(np.float64)[start:]
 
 
-def _count(record: Record) -> int:
-    return len(record.leads)
+def _as_nst(
+    samples_uv: NDArray[np.float32],
+    reference: Reference,
+    part_uv: Samples,
+    record: Record,
+    mix: NoiseMix,
+) -> Samples:
+    """Signals of the noise record serve the leads in turn."""
+    by_lead = part_uv[:, np.arange(samples_uv.shape[1]) % part_uv.shape[1]]
+    amplitude_uv = qrs_amplitude_uv(samples_uv, reference)
+    rms_uv = _audible(noise_rms_uv(by_lead, record.rate_hz), mix.path)
+    resampled = _resampled(by_lead, record.rate_hz, reference.rate_hz)
+    wave = in_turns(resampled, len(samples_uv), reference.rate_hz)
+    return noise_gains(amplitude_uv, rms_uv, mix.snr_db) * wave
 
 
-def _trimmed_mean(values: Samples) -> Samples:
-    cut = len(values) // TRIMMED
-    return np.asarray(np.sort(values, axis=0)[cut : len(values) - cut].mean(axis=0))
+def _whole(
+    samples_uv: NDArray[np.float32],
+    reference: Reference,
+    part_uv: Samples,
+    record: Record,
+    mix: NoiseMix,
+) -> Samples:
+    first = part_uv[:, :1] - part_uv[:, :1].mean()
+    rms_uv = _audible(np.sqrt(np.mean(first**2, axis=0)), mix.path)
+    resampled = _resampled(first, record.rate_hz, reference.rate_hz)
+    wave = resampled[np.arange(len(samples_uv)) % len(resampled)]
+    return noise_gains(deviation_uv(samples_uv), rms_uv, mix.snr_db) * wave
+
+
+def _audible(rms_uv: Samples, path: Path) -> Samples:
+    if np.isfinite(rms_uv).all() and (rms_uv > 0).all():
+        return rms_uv
+    raise SourceError(f"{path}: a noise signal is flat or has invalid samples")
 
 
 def _resampled(noise_uv: Samples, from_hz: float, to_hz: float) -> Samples:
@@ -103,15 +133,3 @@ def _resampled(noise_uv: Samples, from_hz: float, to_hz: float) -> Samples:
     at = np.arange(count) * (from_hz / to_hz)
     steps = np.arange(len(noise_uv))
     return np.stack([np.interp(at, steps, signal) for signal in noise_uv.T], axis=1)
-
-
-def _continuous(noise_uv: Samples, length: int, rate_hz: float) -> Samples:
-    """Noise at gain 1 in its turns, shape (length, leads), without steps: the sum of its changes.
-
-    No change is taken from the last to the first sample, where the record begins anew.
-    """
-    changes = np.diff(noise_uv, axis=0, prepend=noise_uv[:1])
-    looped = changes[np.arange(length) % len(noise_uv)]
-    since_s = np.arange(length) / rate_hz - QUIET_S
-    on = (since_s >= 0) & (since_s // TURN_S % 2 == 0)
-    return np.cumsum(np.where(on[:, None], looped, 0.0), axis=0)

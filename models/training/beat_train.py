@@ -12,13 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from models.beat_token import RR_WIDTH
 from models.training import splits
 from models.training.beat_batches import BeatBatch, BeatSampler
 from models.training.beat_data import BeatSequence, load_sequences
-from models.training.beat_model import BeatLogits, BeatNet
+from models.training.beat_model import PRESENCE, BeatLogits, BeatNet
 from models.training.run import Run, averaged_weights, optimise
 
 __all__ = ["finished_stage", "main", "train_stage"]
@@ -57,10 +59,11 @@ def standardise(net: BeatNet, sampler: BeatSampler) -> None:
     net.scale.copy_(torch.from_numpy(np.maximum(np.nanstd(tokens, 0), _LEAST_SCALE)))
 
 
-def _present(batch: BeatBatch) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    """Tokens (beats, width) of the batch, NaN where there is no beat or no shape."""
+def _present(batch: BeatBatch) -> NDArray[np.float32]:
+    """Tokens (beats, width) of the batch, their shape NaN where there is none."""
     tokens = batch.tokens[(batch.tokens != 0).any(2)]
-    return np.where(tokens == 0, np.float32(np.nan), tokens)
+    tokens[tokens[:, PRESENCE] == 0, RR_WIDTH:] = np.nan
+    return tokens
 
 
 def train_stage(

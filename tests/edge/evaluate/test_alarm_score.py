@@ -63,6 +63,18 @@ def test_gross_counts_every_kind_once_and_scales_to_a_day():
     assert summary["kinds"]["vt_or_vf"]["false"] == 1
 
 
+def test_priorities_share_out_the_gross_figures():
+    alarms = [("vt", 100, 104, 116), ("af", 500, 530, 600), ("vf", 900, 905, 910)]
+    summary = alarms_summary(rows(VT, alarms, duration_s=3600.0))
+    assert {name: row["false"] for name, row in summary["priorities"].items()} == {
+        "high": 1,
+        "medium": 0,
+        "low": 1,
+    }
+    assert summary["priorities"]["high"]["true"] == 1
+    assert summary["priorities"]["high"]["false_per_24h"] == pytest.approx(24.0)
+
+
 def test_kinds_that_cannot_be_judged_have_no_row():
     kinds = {row["kind"] for row in rows(VT, [("extreme_tachy", 10, 12, 20)])}
     assert kinds == {"vf", "asystole", "vt", "af", "vt_or_vf"}

@@ -1,4 +1,4 @@
-"""The noise stress test: amplitudes, gains and turns as `nst` and `sigamp` have them."""
+"""Noise mixed in: as `nst` and `sigamp` have it, over the whole record, and from where on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.evaluate.noise import add_noise, noise_gains, noise_rms_uv, qrs_amplitude_uv
+from edge.evaluate.noise import NoiseMix, add_noise, deviation_uv
+from edge.evaluate.nst import noise_gains, noise_rms_uv, qrs_amplitude_uv
 from firmware_bridge.errors import SourceError
 from tests.edge.evaluate.annotated import RATE_HZ, reference
 from tests.edge.synthetic_ecg import ecg, regular
@@ -20,7 +21,9 @@ BEATS_S = regular(60, DURATION_S)
 
 @pytest.fixture(scope="module")
 def clean():
-    return ecg(BEATS_S, DURATION_S, RATE_HZ, noise_uv=0.0)
+    """One second of a beat at 0.6 s, over and over."""
+    second = ecg([1.6], 3.0, RATE_HZ, noise_uv=0.0)[round(RATE_HZ) : round(2 * RATE_HZ)]
+    return np.tile(second, (round(DURATION_S), 1))
 
 
 def write_noise(folder, rate_hz=250, signals=1, duration_s=320.0):
@@ -67,8 +70,9 @@ def test_gains_give_the_ratio_asked_for(snr_db, qrs_uv, rms_uv):
     assert 10 * np.log10(qrs_uv**2 / 8 / (gain * rms_uv) ** 2) == pytest.approx(snr_db)
 
 
-def added(clean, noise, snr_db=6.0):
-    return add_noise(clean, reference(BEATS_S, duration_s=DURATION_S), noise, snr_db) - clean
+def added(clean, noise, snr_db=6.0, **options):
+    known = reference(BEATS_S, duration_s=DURATION_S)
+    return add_noise(clean, known, NoiseMix(noise, snr_db, **options)) - clean
 
 
 def test_noise_comes_after_five_minutes_in_turns_of_two(clean, tmp_path):
@@ -103,4 +107,88 @@ def test_leads_take_the_signals_of_the_noise_in_turn(clean, tmp_path):
 
 def test_without_beats_there_is_no_ratio(clean, tmp_path):
     with pytest.raises(SourceError, match="none"):
-        add_noise(clean, reference(), write_noise(tmp_path), 6.0)
+        add_noise(clean, reference(), NoiseMix(write_noise(tmp_path), 6.0))
+
+
+def test_whole_noise_has_the_power_asked_for_from_the_first_sample_to_the_last(clean, tmp_path):
+    noise = added(clean, write_noise(tmp_path), snr_db=6.0, method="whole")[:, 0].astype(float)
+    peak_uv = np.percentile(np.abs(clean - np.median(clean)), 99.5)
+    assert 10 * np.log10(peak_uv**2 / 8 / np.mean(noise**2)) == pytest.approx(6.0, abs=0.05)
+    for start_s in (0, 100, 299, 450, 699):
+        assert noise[round(start_s * RATE_HZ) :][: round(RATE_HZ)].std() > 20
+
+
+def test_whole_noise_is_the_first_signal_on_every_lead_by_its_own_gain(clean, tmp_path):
+    two = np.hstack([clean, 3 * clean])
+    first, second = added(two, write_noise(tmp_path, signals=2), method="whole").T
+    assert np.allclose(second, 3 * first, atol=0.01)
+
+
+def test_whole_noise_needs_no_annotated_beats(clean, tmp_path):
+    mix = NoiseMix(write_noise(tmp_path), 6.0, method="whole")
+    assert not np.array_equal(add_noise(clean, reference(), mix), clean)
+
+
+def test_a_flat_or_invalid_lead_gets_no_whole_noise(tmp_path):
+    flat = np.full((5000, 2), 7.0, np.float32)
+    flat[:, 1] = np.nan
+    assert deviation_uv(flat).tolist() == [0.0, 0.0]
+    mix = NoiseMix(write_noise(tmp_path), 6.0, method="whole")
+    assert np.array_equal(add_noise(flat, reference(), mix), flat, equal_nan=True)
+
+
+def write_two_halves(folder):
+    """Noise of 10 uV and less in its first half, of 500 uV and more in its second."""
+    wave = np.tile([0.01, -0.01], 40_000)
+    wave[40_000:] *= 50
+    wfdb.wrsamp(
+        "halves",
+        fs=250,
+        units=["mV"],
+        sig_name=["noise"],
+        p_signal=wave[:, None],
+        fmt=["16"],
+        adc_gain=[2000.0],
+        baseline=[0],
+        write_dir=str(folder),
+    )
+    return folder / "halves"
+
+
+@pytest.mark.parametrize("method", ["nst", "whole"])
+@pytest.mark.parametrize("start", ["half", 160.0, 200.0])
+def test_noise_before_its_start_is_not_heard(method, start, clean, tmp_path):
+    assert _even(added(clean, write_two_halves(tmp_path), start=start, method=method))
+    assert not _even(added(clean, write_two_halves(tmp_path), start=0.0, method=method))
+
+
+def _even(noise):
+    """Whether it goes up and down by the same all the while that it is on."""
+    on = noise[round(301 * RATE_HZ) : round(419 * RATE_HZ), 0]
+    steps = np.abs(np.diff(on))
+    return np.quantile(steps, 0.01) > 0.9 * steps.max()
+
+
+@pytest.mark.parametrize("start", [320.0, 5000.0])
+def test_a_start_beyond_the_noise_record_is_named(start, clean, tmp_path):
+    with pytest.raises(SourceError, match=r"lasts 320 s.*--noise-from"):
+        added(clean, write_noise(tmp_path), start=start)
+
+
+@pytest.mark.parametrize("method", ["nst", "whole"])
+def test_flat_noise_is_refused(method, clean, tmp_path):
+    folder = tmp_path / "flat"
+    folder.mkdir()
+    wfdb.wrsamp(
+        "noise",
+        fs=250,
+        units=["mV"],
+        sig_name=["n"],
+        d_signal=np.zeros((5000, 1), np.int64),
+        adc_gain=[200.0],
+        baseline=[0],
+        fmt=["16"],
+        write_dir=str(folder),
+    )
+    with pytest.raises(SourceError, match="flat"):
+        added(clean, folder / "noise", method=method)

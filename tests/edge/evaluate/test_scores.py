@@ -44,6 +44,28 @@ def test_beats_summary_is_the_sum_of_its_records():
     assert confusion["extra"]["N"] == 0
 
 
+def test_beats_have_runs_and_the_summary_adds_them():
+    truth = "N" * 50 + "VVNVVVN" + "SS" + "N" * 41
+    said = "N" * 50 + "VVNVVNN" + "SS" + "N" * 41
+    row = beats_row("a", reference(BEATS_S, truth), heard(BEATS_S, said))
+    runs = beats_summary([row, row])["runs"]
+    couplets = runs["veb"]["couplets"]
+    assert [couplets[count] for count in ("tps", "fn", "tpp", "fp")] == [2, 0, 4, 0]
+    assert couplets["se"] == couplets["ppv"] == 100.0
+    assert (runs["veb"]["short"]["fn"], runs["veb"]["short"]["ppv"]) == (2, None)
+    assert runs["sveb"]["couplets"]["se"] == 100.0
+
+
+def test_fibrillation_is_a_run_by_the_reference_and_by_its_alarm():
+    beats_s = BEATS_S[(BEATS_S < 370) | (BEATS_S > 382)]
+    known = reference(beats_s, rhythms=[("AFIB", 320, 360)], fibrillation=[(370, 380)])
+    alarms = [("af", 330, 360, 365), ("vf", 371, 374, 382)]
+    runs = beats_row("a", known, heard(beats_s, alarms=alarms))["runs"]
+    assert (runs["sveb"]["long"]["tps"], runs["veb"]["long"]["tps"]) == (1, 1)
+    runs = beats_row("a", known, heard(beats_s))["runs"]
+    assert (runs["sveb"]["long"]["fn"], runs["veb"]["long"]["fn"]) == (1, 1)
+
+
 def test_rhythm_takes_alarms_as_episodes():
     known = reference(rhythms=[("AFIB", 400, 500), ("AFL", 600, 700)], fibrillation=[(800, 820)])
     said = heard(alarms=[("af", 410, 440, 510), ("af", 610, 640, 690), ("vt", 800, 803, 820)])
