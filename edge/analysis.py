@@ -61,8 +61,7 @@ class Analysis:
             return said
         early = max(0, self._detector_start - start)
         beats = self._detector.process(start + early, conditioned_uv[early:], weights)
-        labels = self._stage.label(beats) if self._stage else []
-        return [*beats, *said, *labels]
+        return [*beats, *said]
 
     def second_ended(self, time_ns: int) -> list[BeatsKnown]:
         """How far beats are known at the end of a second, where the QRS detector finds them."""

@@ -19,7 +19,7 @@ from edge.alert import Alert
 from edge.assemble import alarms, encoder_factory
 from edge.clock import SystemClock
 from edge.events import Observation
-from edge.pipeline import REORDER_FRAMES, Pipeline, Step
+from edge.pipeline import REORDER_FRAMES, EncoderFactory, Pipeline, Step
 from edge.segment import SegmentSettings
 from edge.source_reading import packets
 from firmware_bridge.protocols import Decoder
@@ -46,8 +46,9 @@ class Session:
     """Samples in, events out, with no device: for data that a program has in hand.
 
     rate_hz: sampling rate. leads: their names. bundle: encoder bundle by name or folder, or
-    "none" for rules alone. on_event: called with every event, before `push` returns it.
-    Any chunking of the same samples gives the same events.
+    "none" for rules alone. device: what runs the encoder, as `edge.config.Encoder` says.
+    on_event: called with every event, before `push` returns it. Any chunking of the same
+    samples gives the same events.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class Session:
         leads: Sequence[str] = ("lead1",),
         *,
         bundle: str = DEFAULT_BUNDLE,
+        device: str = "auto",
         limits: AlarmLimits | None = None,
         settings: SegmentSettings | None = None,
         on_event: Callback | None = None,
     ) -> None:
         self._format = StreamFormat(rate_hz, tuple(leads))
-        self._pipeline = _pipeline(_NoDecoder(), bundle, limits, settings, reorder_frames=0)
+        networks = encoder_factory(bundle, device)
+        self._pipeline = _pipeline(_NoDecoder(), networks, limits, settings, reorder_frames=0)
         self._on_event = on_event
         self._position = 0
 
@@ -130,7 +133,7 @@ def watch(
     Raises SourceError and ModelError.
     """
     source = open_source(uri)
-    pipeline = _pipeline(source.decoder, bundle, limits, settings)
+    pipeline = _pipeline(source.decoder, encoder_factory(bundle, "auto"), limits, settings)
     limit_ns = None if for_s is None else round(for_s * NS_PER_S)
     for packet in packets(source, None, SystemClock()):
         yield from _in_order(pipeline.push(packet))
@@ -147,7 +150,7 @@ def _in_order(step: Step) -> Iterator[Event]:
 
 def _pipeline(
     decoder: Decoder,
-    bundle: str,
+    networks: EncoderFactory,
     limits: AlarmLimits | None,
     settings: SegmentSettings | None,
     reorder_frames: int = REORDER_FRAMES,
@@ -156,7 +159,7 @@ def _pipeline(
         decoder,
         alarms(limits or AlarmLimits()),
         settings or SegmentSettings(),
-        encoder_factory(bundle, "auto"),
+        networks,
         reorder_frames,
     )
 

@@ -13,38 +13,47 @@ from numpy.typing import NDArray
 from edge.events import Beat, BeatClass, BeatLabel
 from firmware_bridge.stream import NS_PER_S
 from models.beat_stage import BeatJudgement, BeatStage
+from models.beat_window import RATE_HZ, REACH, window_of
 from models.manifest import Manifest
 
 __all__ = ["BeatLabeller", "pooled"]
 
 _Part = TypeVar("_Part")
 
+KEPT_S = 3.0
+"""Signal kept beyond a hop: a beat is settled within half a second, its window as long."""
+
 OPINION_NS = 3_000_000_000
 """What the beat stage said of the rhythm holds for so long."""
 
 
 class BeatLabeller:
-    """Feeds the beat stage with the encoder's features of each beat, in order.
+    """Feeds the beat stage with the signal around each beat, in order.
 
     lag_s: by which the hops lag the source.
     """
 
     def __init__(self, stage: BeatStage, manifest: Manifest, lag_s: float) -> None:
         self._stage = stage
-        self._features = _known(manifest.output("features"))
         self._lag_s = lag_s
         told = _known(manifest.beat_stage)
         self._classes = tuple(map(BeatClass, _known(told.output("beats")).labels))
         rhythm = told.output("rhythm")
         self._rhythms = rhythm.labels if rhythm else ()
-        self._kept = _hops_kept(manifest)
+        self._kept = manifest.input.hop_samples + round(KEPT_S * RATE_HZ)
         self.begin(0.0)
+
+    @property
+    def reach_s(self) -> float:
+        """Signal that must follow an R peak before its beat can be judged."""
+        return (REACH + 2) / RATE_HZ
 
     def begin(self, start_s: float) -> None:
         """Forget the past, as after a gap; the next sample is at this time of the stream."""
         self._stage.reset()
         self._start_s = start_s
-        self._rows: dict[int, NDArray[np.float32]] = {}
+        self._signal_uv: NDArray[np.float32] | None = None
+        self._first = 0
         self._waiting: deque[Beat] = deque()
         self._unjudged_ns: deque[int] = deque()
         self._opinion: dict[str, float] = {}
@@ -52,25 +61,25 @@ class BeatLabeller:
 
     def push(
         self,
-        number: int,
-        features: NDArray[np.float32],
+        samples_uv: NDArray[np.float32],
         beats: Sequence[Beat],
         known_ns: int,
         until_ns: int,
     ) -> list[BeatLabel]:
         """Labels that one more hop makes known.
 
-        number: of the hop. features: (frames, width). beats: those that the hop settled.
+        samples_uv: of the hop, (leads, hop_samples). beats: those that the hop settled.
         until_ns: time before which every beat is known.
         """
-        self._rows[number] = features
-        self._rows.pop(number - self._kept, None)
+        signal_uv = self._remember(samples_uv)
+        stop = self._first + signal_uv.shape[1]
         self._waiting.extend(beats)
         judged: list[BeatJudgement] = []
-        while self._waiting and self._hop_of(self._waiting[0]) <= number:
+        while self._waiting and self._place_of(self._waiting[0]) + REACH + 1 < stop:
             beat = self._waiting.popleft()
             self._unjudged_ns.append(beat.time_ns)
-            judged += self._stage.push(beat.time_ns / NS_PER_S, self._row_of(beat))
+            window_uv = window_of(signal_uv[beat.lead], self._place_of(beat) - self._first)
+            judged += self._stage.push(beat.time_ns / NS_PER_S, window_uv)
         if not self._waiting:
             judged += self._stage.expire(until_ns / NS_PER_S)
         return self._labels(judged, known_ns)
@@ -94,18 +103,18 @@ class BeatLabeller:
                 self._opinion_ns = known_ns
         return labels
 
-    def _frame_of(self, beat: Beat) -> int:
-        since_s = beat.time_ns / NS_PER_S - self._start_s
-        return max(0, self._features.frame_of(since_s + self._lag_s))
+    def _remember(self, samples_uv: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The signal that is kept, these samples the newest of it."""
+        known = [] if self._signal_uv is None else [self._signal_uv]
+        joined = np.concatenate([*known, samples_uv], axis=1)
+        spare = max(0, joined.shape[1] - self._kept)
+        self._first += spare
+        self._signal_uv = joined[:, spare:]
+        return self._signal_uv
 
-    def _hop_of(self, beat: Beat) -> int:
-        return self._frame_of(beat) // self._features.shape[0]
-
-    def _row_of(self, beat: Beat) -> NDArray[np.float32]:
-        row: NDArray[np.float32] = self._rows[self._hop_of(beat)][
-            self._frame_of(beat) % self._features.shape[0]
-        ]
-        return row
+    def _place_of(self, beat: Beat) -> float:
+        """Of the R peak, in samples of the hops since `begin`."""
+        return (beat.time_ns / NS_PER_S - self._start_s + self._lag_s) * RATE_HZ
 
 
 def pooled(hop: Mapping[str, float], opinion: Mapping[str, float]) -> dict[str, float]:
@@ -122,13 +131,6 @@ def pooled(hop: Mapping[str, float], opinion: Mapping[str, float]) -> dict[str, 
         return dict(hop)
     share = sum(hop[label] for label in means) / total
     return {**hop, **{label: mean * share for label, mean in means.items()}}
-
-
-def _hops_kept(manifest: Manifest) -> int:
-    """Hops after which no beat can ask for its features any more."""
-    peaks, features = _known(manifest.output("qrs")), _known(manifest.output("features"))
-    late_s = max(0.0, peaks.delay_ms - features.delay_ms) / 1000 + 1.0
-    return 2 + math.ceil(late_s / manifest.hop_s)
 
 
 def _known(part: _Part | None) -> _Part:

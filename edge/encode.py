@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from edge.beat_labels import BeatLabeller, pooled
 from edge.events import Beat, BeatLabel, BeatsKnown, Observation, Rhythm
-from edge.frame_labels import FrameLabels
 from edge.heard_beats import HeardBeats
 from edge.hops import Hop, HopCutter
 from edge.networks import Networks
@@ -44,13 +43,12 @@ class EncoderStage:
         self._cutter = HopCutter(rate_hz, manifest.input, range(self._heard))
         lag_s = self._cutter.delay_s + filter_delay_s
         self._heads = {kind: manifest.output(kind) for kind in _KINDS}
-        peaks, frames = self._heads["qrs"], self._heads["beats"]
+        peaks = self._heads["qrs"]
         self._beats = (
             HeardBeats(peaks, rate_hz, self._heard, lag_s, filter_delay_s) if peaks else None
         )
         stage = networks.beat_stage
         self._labeller = BeatLabeller(stage, manifest, lag_s) if stage and peaks else None
-        self._frame_labels = FrameLabels(frames, lag_s) if frames and not self._labeller else None
         self._padding = math.ceil((lag_s + manifest.hop_s + self._longest_delay_s()) * rate_hz)
         self._failed_at: int | None = None
         self.begin(0)
@@ -72,8 +70,6 @@ class EncoderStage:
         self._last: NDArray[np.float32] | None = None
         if self._beats:
             self._beats.begin(start)
-        if self._frame_labels:
-            self._frame_labels.begin(start / self._rate_hz)
         self._start = start
         self._stop = start
 
@@ -93,10 +89,6 @@ class EncoderStage:
         second = math.ceil(self._rate_hz)
         pieces = (conditioned_uv[k : k + second] for k in range(0, len(conditioned_uv), second))
         return list(chain.from_iterable(map(self._take, pieces)))
-
-    def label(self, beats: Iterable[Beat]) -> list[BeatLabel]:
-        """Labels of beats that were found elsewhere, as far as the past hops know them."""
-        return self._frame_labels.label(beats) if self._frame_labels else []
 
     def flush(self) -> list[Observation]:
         """The beats and labels that still wait: before a gap, and at the end. Call `begin` next.
@@ -123,10 +115,11 @@ class EncoderStage:
         return list(chain.from_iterable(map(self._attempt, self._cutter.push(conditioned_uv))))
 
     def _longest_delay_s(self) -> float:
-        """From an R peak to the last frame that says something of it or is needed to settle it."""
+        """From an R peak to the last sample or frame that is needed to settle and to judge it."""
         delays_ms = [head.delay_ms for head in self._heads.values() if head]
         settled_s = self._beats.latency_s if self._beats else 0.0
-        return max([settled_s, *(delay_ms / 1000 for delay_ms in delays_ms)])
+        judged_s = self._labeller.reach_s if self._labeller else 0.0
+        return max([settled_s, judged_s, *(delay_ms / 1000 for delay_ms in delays_ms)])
 
     def _attempt(self, hop: Hop) -> list[Observation]:
         """One hop, where nothing has failed yet."""
@@ -168,20 +161,14 @@ class EncoderStage:
         self, hop: Hop, outputs: Outputs, known_ns: int
     ) -> tuple[list[Beat], list[BeatLabel], list[BeatsKnown]]:
         if self._beats is None:
-            return [], self._of_frames(hop, outputs, known_ns), []
+            return [], [], []
         beats = self._beats.push(self._array(outputs, "qrs"), hop.known_at, self._weights)
         until_ns = self._time_ns(self._beats.known_until)
         known = [BeatsKnown(known_ns, until_ns)]
         if self._labeller is None:
-            labels = self.label(beats)
-            return beats, [*self._of_frames(hop, outputs, known_ns), *labels], known
-        features = self._array(outputs, "features")
-        return beats, self._labeller.push(hop.number, features, beats, known_ns, until_ns), known
-
-    def _of_frames(self, hop: Hop, outputs: Outputs, known_ns: int) -> list[BeatLabel]:
-        if self._frame_labels is None:
-            return []
-        return self._frame_labels.push(hop.number, self._array(outputs, "beats"), known_ns)
+            return beats, [], known
+        labels = self._labeller.push(hop.samples_uv, beats, known_ns, until_ns)
+        return beats, labels, known
 
     def _rhythm(self, outputs: Outputs, known_ns: int) -> list[Rhythm]:
         said: dict[str, dict[str, float]] = {}
@@ -210,4 +197,4 @@ class EncoderStage:
         return round(index / self._rate_hz * NS_PER_S)
 
 
-_KINDS = ("rhythm", "ventricular", "qrs", "beats", "features")
+_KINDS = ("rhythm", "ventricular", "qrs")

@@ -1,4 +1,4 @@
-"""A beat's features against those that are usual for its patient."""
+"""The shape of a beat against the one that is usual for its patient."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ _TRUST_AFTER = 8  # beats; from then on an unusual beat moves the usual shape on
 _REACH = 2.0  # mean absolute deviations: how far one beat can be from it at most, to it
 _FAR = 20.0
 _TRACE = 1e-3
+_LEVEL_SPAN = 16  # beats over which the usual amplitude changes
+_LEVEL_REACH = 2.0  # by which one beat can be larger or smaller, to it
+_LEVEL_FLOOR_UV = 10.0
 
 Floats = NDArray[np.float32]
 
@@ -64,33 +67,43 @@ def _learn(now, memory, beats):  # type: ignore[no-untyped-def]
 
 
 class UsualShape:
-    """A slow running mean of the features of a patient's beats, robust against rare ones.
+    """A slow running mean of the windows around a patient's beats, robust against rare ones.
 
-    width: how many numbers describe a beat.
+    Windows are divided by the usual root mean square of the windows before, so that neither the
+    gain of a lead nor its electrode matters. width: how many numbers a window has.
     """
 
     def __init__(self, width: int) -> None:
         self._beats = 0
-        self._memory = np.zeros((3, width))  # usual features, mean deviation, the last beat's
+        self._level_uv = 0.0
+        self._memory = np.zeros((3, width))  # usual window, mean deviation, the last beat's
 
-    def check(self, features: Floats) -> None:
+    def check(self, window_uv: Floats) -> None:
         """StepError: not (width,), or not finite."""
         width = self._memory.shape[1]
-        if features.shape != (width,) or not np.isfinite(features).all():
+        if window_uv.shape != (width,) or not np.isfinite(window_uv).all():
             raise StepError(
-                f"a beat has features of shape {features.shape}: expected {width} finite numbers"
+                f"a beat has a window of shape {window_uv.shape}: expected {width} finite numbers"
             )
 
-    def step(self, features: Floats) -> Floats:
-        """(DISTANCES + 2 * width,): distances, the features, their difference from the usual.
+    def step(self, window_uv: Floats) -> Floats:
+        """(DISTANCES + 2 * width,): distances, the window, its difference from the usual one.
 
         The distances are to the usual and to the last beat, against the patient's spread; to
-        the usual; cosines with both; and 1, to tell that there are features. Then the beat
+        the usual; cosines with both; and 1, to tell that there is a window. Then the beat
         becomes part of what is usual.
         """
-        row = np.empty(DISTANCES + 2 * len(features), np.float32)
-        now = np.ascontiguousarray(features, np.float32)
+        row = np.empty(DISTANCES + 2 * len(window_uv), np.float32)
+        now = self._scaled(window_uv)
         _describe(now, self._memory, self._beats, row)
         self._beats = min(self._beats + 1, _SPAN)
         _learn(now, self._memory, self._beats)
         return row
+
+    def _scaled(self, window_uv: Floats) -> Floats:
+        """The window over the usual amplitude before it; the first one over its own."""
+        size_uv = float(np.sqrt(np.mean(np.square(window_uv, dtype=np.float64))))
+        level_uv = self._level_uv if self._beats else size_uv
+        bounded_uv = min(max(size_uv, level_uv / _LEVEL_REACH), level_uv * _LEVEL_REACH)
+        self._level_uv = level_uv + (bounded_uv - level_uv) / min(self._beats + 1, _LEVEL_SPAN)
+        return (window_uv / max(level_uv, _LEVEL_FLOOR_UV)).astype(np.float32)

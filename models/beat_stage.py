@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import manifest as facts
-from models.beat_token import WAIT_S, Token, TokenMaker, token_width
+from models.beat_token import TOKEN_WIDTH, WAIT_S, Token, TokenMaker
 from models.bundle import Bundle
 from models.errors import BundleError, ModelError
 from models.onnx_session import open_session
@@ -43,9 +43,7 @@ class BeatStage:
         stage = bundle.manifest.beat_stage
         if stage is None:
             raise BundleError(f"{bundle.path}: the bundle has no beat stage; choose another")
-        described = bundle.manifest.output("features")
-        width = described.shape[1] if described else 0
-        _check_token(stage, width, str(bundle.path))
+        _check_token(stage, str(bundle.path))
         self._stage = stage
         self._where = str(bundle.path)
         model = bundle.files[bundle.manifest.file("beat-stage").name]
@@ -53,7 +51,7 @@ class BeatStage:
         self._fetches = [output.name for output in stage.outputs]
         self._fetches += [state.name_out for state in stage.states]
         _check_graph(stage, self._session, self._fetches, self._where)
-        self._tokens = TokenMaker(width)
+        self._tokens = TokenMaker()
         self.reset()
 
     def reset(self) -> None:
@@ -63,14 +61,14 @@ class BeatStage:
             s.name_in: np.full((1, *s.shape), s.initial, s.dtype) for s in self._stage.states
         }
 
-    def push(self, peak_s: float, features: Floats) -> list[BeatJudgement]:
+    def push(self, peak_s: float, window_uv: Floats) -> list[BeatJudgement]:
         """Take the next beat; the judgement of the one before it, if that still waits.
 
         peak_s: time of the R peak on any clock, in seconds, later than all before.
-        features: (width,), the row of the encoder's "features" output that speaks of the peak.
+        window_uv: the signal around it, as `models.beat_window.window_of` cuts it.
         StepError: out of order, wrong shape, not finite; nothing is learnt or forgotten then.
         """
-        return self._judge(self._tokens.push(peak_s, features))
+        return self._judge(self._tokens.push(peak_s, window_uv))
 
     def expire(self, now_s: float) -> list[BeatJudgement]:
         """The judgement of a beat whose successor did not come within `wait_ms`.
@@ -108,12 +106,11 @@ def _softmax(logits: Floats) -> Floats:
     return np.asarray(powers / powers.sum(), np.float32)
 
 
-def _check_token(stage: facts.BeatStage, features: int, where: str) -> None:
-    width = token_width(features)
-    if stage.width != width or stage.wait_ms != WAIT_S * 1000:
+def _check_token(stage: facts.BeatStage, where: str) -> None:
+    if stage.width != TOKEN_WIDTH or stage.wait_ms != WAIT_S * 1000:
         raise BundleError(
             f"{where}: the beat stage takes tokens of {stage.width} numbers after"
-            f" {stage.wait_ms:g} ms, this version makes {width} after {WAIT_S * 1000:g} ms;"
+            f" {stage.wait_ms:g} ms, this version makes {TOKEN_WIDTH} after {WAIT_S * 1000:g} ms;"
             " install the version of edge that the bundle was made for"
         )
     if stage.output("beats") is None:

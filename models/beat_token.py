@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 
 from models.beat_rhythm import HISTORY, RR_WIDTH, log_rr, rr_row
 from models.beat_shape import DISTANCES, UsualShape
+from models.beat_window import WIDTH
 from models.errors import StepError
 
 __all__ = [
     "RR_WIDTH",
+    "TOKEN_WIDTH",
     "WAIT_S",
     "Token",
     "TokenMaker",
-    "token_width",
     "tokens_of",
 ]
 
@@ -35,53 +36,49 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 
-def token_width(features: int) -> int:
-    """Numbers in a token: RR_WIDTH of timing, then what `UsualShape.row` says of the shape."""
-    return RR_WIDTH + DISTANCES + 2 * features
+TOKEN_WIDTH = RR_WIDTH + DISTANCES + 2 * WIDTH
+"""Numbers in a token: RR_WIDTH of timing, then what `UsualShape.step` says of the shape."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """values: (token_width,) float32, of the beat at `peak_s`."""
+    """values: (TOKEN_WIDTH,) float32, of the beat at `peak_s`."""
 
     peak_s: float
     values: Floats
 
 
 class TokenMaker:
-    """Tokens of one stream of beats, each one beat late. Bounded memory.
+    """Tokens of one stream of beats, each one beat late. Bounded memory."""
 
-    width: how many features describe a beat.
-    """
-
-    def __init__(self, width: int) -> None:
-        self._width = width
+    def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
         """Forget the past and the beat that waits, as after a gap."""
-        self._usual = UsualShape(self._width)
+        self._usual = UsualShape(WIDTH)
         self._log_rr = np.zeros(2 * HISTORY)
         self._known = 0
         self._beats = 0
         self._waiting: Token | None = None
         self._last_s = -np.inf
 
-    def push(self, peak_s: float, features: Floats) -> Token | None:
+    def push(self, peak_s: float, window_uv: Floats) -> Token | None:
         """Take the next beat; the token of the one before it, if that still waits.
 
-        peak_s: of the R peak, on any clock, later than all before. features: (width,).
+        peak_s: of the R peak, on any clock, later than all before. window_uv: (WIDTH,), as
+        `models.beat_window.window_of` cuts it.
         StepError: out of order, wrong shape, not finite; the beat is then as if it had not been
         pushed.
         """
         if not (np.isfinite(peak_s) and peak_s > self._last_s):
             raise StepError(f"a beat at {peak_s} s does not follow the one at {self._last_s} s")
-        self._usual.check(features)
+        self._usual.check(window_uv)
         interval_s = peak_s - self._last_s
         done = self._finish(log_rr(interval_s)) if self._waiting else None
         if self._beats:
             self._remember(log_rr(interval_s))
-        self._waiting = Token(peak_s, np.concatenate([_NO_TIMING, self._usual.step(features)]))
+        self._waiting = Token(peak_s, np.concatenate([_NO_TIMING, self._usual.step(window_uv)]))
         self._last_s = peak_s
         self._beats += 1
         return done
@@ -114,10 +111,10 @@ class TokenMaker:
         self._known += 1
 
 
-def tokens_of(peaks_s: Sequence[float] | Doubles, features: Floats | None) -> Floats:
+def tokens_of(peaks_s: Sequence[float] | Doubles, windows_uv: Floats | None) -> Floats:
     """(beats, width): the tokens of a whole sequence, its last beat flushed.
 
-    peaks_s: increasing. features: (beats, features); None where only the timing is known: only
+    peaks_s: increasing. windows_uv: (beats, WIDTH); None where only the timing is known: only
     the first RR_WIDTH columns are made.
     """
     beats = len(peaks_s)
@@ -126,10 +123,10 @@ def tokens_of(peaks_s: Sequence[float] | Doubles, features: Floats | None) -> Fl
     for k in range(beats):
         following = float(intervals[k]) if k < beats - 1 else None
         _time(intervals[max(0, k - HISTORY) : k], following, k, timing[k])
-    if features is None:
+    if windows_uv is None:
         return timing
-    usual = UsualShape(features.shape[1])
-    shapes = [usual.step(row) for row in features]
+    usual = UsualShape(WIDTH)
+    shapes = [usual.step(row) for row in windows_uv]
     return np.concatenate([timing, np.reshape(shapes, (beats, -1))], 1, dtype=np.float32)
 
 

@@ -6,18 +6,41 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from models.beat_stage import BeatStage
 from models.bundle import Bundle
 from models.encoder import Encoder
-from models.errors import BundleError
+from models.errors import BundleError, StepError
 
-__all__ = ["GoldenVector", "check_golden", "golden_hops", "golden_leads", "record_golden"]
+__all__ = [
+    "BeatVector",
+    "GoldenVector",
+    "check_golden",
+    "golden_beats",
+    "golden_hops",
+    "golden_leads",
+    "judge_beats",
+    "record_golden",
+]
+
+
+class BeatVector(Struct, frozen=True, forbid_unknown_fields=True):
+    """Beats for the beat stage: peaks_s (beats,), windows_uv (beats, samples). judged: the
+    probabilities of each beat's class, then of the rhythm, the last beat flushed."""
+
+    peaks_s: list[float]
+    windows_uv: list[list[float]]
+    judged: list[list[float]]
 
 
 class GoldenVector(Struct, frozen=True, forbid_unknown_fields=True):
-    """hops: (hops, leads, hop_samples) in microvolts. outputs: name to (hops, elements)."""
+    """hops: (hops, leads, hop_samples) in microvolts. outputs: name to (hops, elements).
+
+    beats: for a bundle with a beat stage.
+    """
 
     hops: list[list[list[float]]]
     outputs: dict[str, list[list[float]]]
+    beats: BeatVector | None = None
 
 
 def _decode(bundle: Bundle) -> GoldenVector:
@@ -52,6 +75,22 @@ def golden_hops(bundle: Bundle) -> list[list[list[float]]]:
     return _decode(bundle).hops
 
 
+def golden_beats(bundle: Bundle) -> BeatVector | None:
+    """The self-test of the beat stage, None where the bundle has none."""
+    return _decode(bundle).beats
+
+
+def judge_beats(
+    bundle: Bundle, peaks_s: list[float], windows_uv: list[list[float]]
+) -> list[list[float]]:
+    """What the bundle's beat stage says of these beats, as `BeatVector.judged`."""
+    stage = BeatStage(bundle)
+    pairs = zip(peaks_s, windows_uv, strict=True)
+    judged = [j for at_s, row in pairs for j in stage.push(at_s, np.asarray(row, np.float32))]
+    rows = [[*j.beats, *(() if j.rhythm is None else j.rhythm)] for j in judged + stage.flush()]
+    return [[round(float(value), 5) for value in row] for row in rows]
+
+
 def record_golden(encoder: Encoder, hops: list[list[list[float]]]) -> GoldenVector:
     """The answers of a trusted encoder to `hops`, from a reset on."""
     encoder.reset()
@@ -81,7 +120,23 @@ def check_golden(bundle: Bundle, encoder: Encoder) -> float:
         if not deviation <= bundle.manifest.golden.tolerance:  # a NaN is refused too
             raise BundleError(_refusal(bundle, f"output {name!r} deviates by {deviation:.3g}"))
         worst = max(worst, float(deviation))
-    return worst
+    return max(worst, _check_beats(bundle, expected.beats))
+
+
+def _check_beats(bundle: Bundle, vector: BeatVector | None) -> float:
+    """Likewise for the beat stage; 0 where there is none."""
+    if bundle.manifest.beat_stage is None:
+        return 0.0
+    if vector is None or not vector.judged:
+        raise BundleError(_refusal(bundle, "the beat stage has no answers to compare with"))
+    try:
+        got = np.array(judge_beats(bundle, vector.peaks_s, vector.windows_uv))
+        deviation = float(np.abs(np.array(vector.judged) - got).max())
+    except (StepError, ValueError) as error:  # of other numbers of beats, or of other widths
+        raise BundleError(_refusal(bundle, f"the beats of the self-test: {error}")) from None
+    if not deviation <= bundle.manifest.golden.tolerance:
+        raise BundleError(_refusal(bundle, f"the beat stage deviates by {deviation:.3g}"))
+    return deviation
 
 
 def _refusal(bundle: Bundle, what: str) -> str:

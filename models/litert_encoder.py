@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.bundle import Bundle
 from models.errors import BundleError, ModelError, RuntimeMissingError
 from models.manifest import Manifest, RunningMeanAbs, State
+from models.native_log import native_log_hushed
 from models.streaming import StreamingEncoder, check_heads, check_leads, input_layout
 
 __all__ = ["LiteRTEncoder", "has_litert", "open_encoder", "open_interpreter"]
@@ -120,12 +121,14 @@ def open_interpreter(model: bytes, where: str, feed: Tensors) -> Any:
     """
     make = _interpreter_class()
     try:
-        interpreter = make(model_content=model, num_threads=1)
+        with native_log_hushed():
+            interpreter = make(model_content=model, num_threads=1)
         taken = {t["name"]: t for t in interpreter.get_input_details()}
         for name, tensor in feed.items():
             _check(name, tensor, taken, where)
             interpreter.resize_tensor_input(taken[name]["index"], tensor.shape)
-        interpreter.allocate_tensors()
+        with native_log_hushed():
+            interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
         raise BundleError(
             f"{where}: LiteRT refuses the model: {error}; export it again, or upgrade LiteRT"

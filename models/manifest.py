@@ -35,6 +35,7 @@ __all__ = [
 MANIFEST_NAME = "manifest.json"
 SCHEMA_VERSION = 1
 _STATE_LIMIT = 16 * 1024 * 1024
+_STAGE_RATE_HZ = 128  # of `models.beat_window`
 _WITHOUT_LABELS = ("qrs", "features", "embedding")
 
 Text = Annotated[str, Meta(min_length=1, max_length=4000)]
@@ -122,11 +123,9 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         implicit `rest` label sum to 1.
     kind "quality": probabilities (labels) of the signal quality of the hop, sum 1.
     kind "qrs": probabilities (frames_per_hop) that an R peak lies `delay_ms` before the frame.
-    kind "beats": probabilities (frames_per_hop, labels), each row sums to 1: the AAMI class
-        of a beat, given that an R peak lies `delay_ms` before the frame. Of a beat stage:
-        probabilities (labels) of the beat that its step was about.
-    kind "features": (frames_per_hop, width), what the beat stage is told of a beat: the frame
-        that speaks of its R peak.
+    kind "beats": probabilities (labels), sum 1, of the AAMI class of the beat that a step of the
+        beat stage was about; an encoder has no such output.
+    kind "features": (frames_per_hop, width), a vector of each frame.
     kind "embedding": a vector (width) without labels.
 
     threshold: of kind "qrs", the least probability of a peak that is a beat, smoothed as
@@ -320,8 +319,10 @@ def _stage_complaints(manifest: Manifest) -> Iterator[str]:
         return
     if not any(entry.role == "beat-stage" for entry in manifest.files):
         yield "`$.files` has no file with role 'beat-stage'"
-    if manifest.output("qrs") is None or manifest.output("features") is None:
-        yield "`$.beat_stage` needs outputs of kind 'qrs' and 'features'"
+    if manifest.output("qrs") is None:
+        yield "`$.beat_stage` needs an output of kind 'qrs'"
+    if manifest.input.rate_hz != _STAGE_RATE_HZ:
+        yield f"`$.beat_stage` needs an input at {_STAGE_RATE_HZ} Hz"
     for output in stage.outputs:
         if output.kind not in ("beats", "rhythm") or output.shape != (len(output.labels),):
             yield f"`$.beat_stage.outputs` {output.name!r}: expected beats or rhythm, one row"
@@ -333,13 +334,15 @@ def _repeats(field: str, names: Sequence[str]) -> Iterator[str]:
 
 
 def _output_complaints(output: Output, hop_s: float) -> Iterator[str]:
+    if output.kind == "beats":
+        yield f"`$.outputs` {output.name!r}: only a beat stage classifies beats"
+        return
     frames = round(output.frame_rate_hz * hop_s)
     expected: dict[str, tuple[int, ...]] = {
         "rhythm": (len(output.labels),),
         "ventricular": (len(output.labels),),
         "quality": (len(output.labels),),
         "qrs": (frames,),
-        "beats": (frames, len(output.labels)),
         "features": (frames, *output.shape[1:2]),
         "embedding": output.shape[:1],
     }

@@ -66,8 +66,9 @@ def verify_bundle(name_or_dir: str | Path, sha256: str | None = None) -> tuple[B
 
 
 def _prefers_litert(bundle: Bundle) -> bool:
-    """Whether the bundle has a model for LiteRT, and LiteRT is there to run it."""
-    if not _has_litert_model(bundle):
+    """Whether the bundle asks for no other runtime than ours and has a model for LiteRT, and
+    LiteRT is there to run it."""
+    if bundle.manifest.runtime.name != _ONNX_RUNTIME or not _has_litert_model(bundle):
         return False
     from models.litert_encoder import has_litert
 

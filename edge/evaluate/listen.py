@@ -13,7 +13,10 @@ from edge.api import Session
 from edge.events import Beat, BeatClass, BeatLabel, Rhythm
 from firmware_bridge.stream import NS_PER_S
 
-__all__ = ["CHUNK", "AlarmSpan", "Heard", "listen"]
+__all__ = ["CHUNK", "DEVICE", "AlarmSpan", "Heard", "listen"]
+
+DEVICE = "cpu"
+"""ONNX Runtime, which is always there: the figures do not depend on what else is installed."""
 
 CHUNK = 25
 """Samples in one push. Any other number gives the same result."""
@@ -60,7 +63,7 @@ def listen(
     samples_uv: shape (samples, leads); a row with a NaN is a sample that never came.
     """
     notes = _Notes()
-    session = Session(rate_hz, leads, bundle=bundle, on_event=notes.take)
+    session = Session(rate_hz, leads, bundle=bundle, device=DEVICE, on_event=notes.take)
     for samples in _pieces(samples_uv):
         if np.isfinite(samples).all():
             session.push(samples)

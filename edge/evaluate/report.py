@@ -11,6 +11,7 @@ from typing import Any
 
 from edge.assemble import NO_BUNDLE
 from edge.evaluate.figures import Row
+from edge.evaluate.listen import DEVICE
 from models.bundle import load_bundle
 
 __all__ = ["bundle_facts", "commit", "machine"]
@@ -29,6 +30,7 @@ def bundle_facts(name: str) -> dict[str, Any] | None:
         "name": manifest.name,
         "version": manifest.version,
         "sha256": bundle.sha256,
+        "device": DEVICE,
         "training": {"data": list(manifest.training.data), "split": manifest.training.split},
     }
 

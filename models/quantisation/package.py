@@ -10,7 +10,7 @@ import msgspec
 
 from models.bundle import Bundle, load_bundle
 from models.errors import ModelError
-from models.golden import golden_hops, record_golden
+from models.golden import golden_beats, golden_hops, record_golden
 from models.manifest import Figure, Golden, Manifest
 from models.onnx_encoder import OnnxEncoder
 from models.package import Role, write_bundle
@@ -50,6 +50,7 @@ def write_quantised(
         write_bundle(Path(scratch), manifest, untested, roles)
         hops = golden_hops(source)
         golden = record_golden(OnnxEncoder(load_bundle(Path(scratch)), len(hops[0])), hops)
+    golden = msgspec.structs.replace(golden, beats=golden_beats(source))
     files[manifest.golden.file] = msgspec.json.encode(golden)
     write_bundle(folder, manifest, files, roles)
     return load_bundle(folder)

@@ -74,7 +74,7 @@ def _sequence(
     patient: str,
     variant: str,
     peak_s: Seconds,
-    features: Floats | None,
+    windows_uv: Floats | None,
     beats: Ints,
     rhythm: Ints,
 ) -> BeatSequence:
@@ -82,7 +82,7 @@ def _sequence(
         source,
         patient,
         variant,
-        np.clip(tokens_of(peak_s, features), -6e4, 6e4).astype(np.float16),
+        np.clip(tokens_of(peak_s, windows_uv), -6e4, 6e4).astype(np.float16),
         peak_s.astype(np.float32),
         beats.astype(np.int8),
         rhythm.astype(np.int8),
@@ -105,7 +105,7 @@ def _heard(
         patient,
         variant,
         heard.peak_s,
-        heard.features,
+        heard.windows_uv,
         beats,
         recording.rhythm[second],
     )

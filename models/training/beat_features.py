@@ -1,4 +1,4 @@
-"""What the trunk hears of a lead's beats: their times and, of each, a row of features."""
+"""What the trunk hears of a lead's beats: their times and, of each, the signal around it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.beat_window import REACH, WIDTH, window_of
 from models.peaks import PeakPicker
 from models.training.architecture import (
-    FEATURES_DELAY_S,
-    FRAME_RATE_HZ,
     HOP_SAMPLES,
     QRS_DELAY_S,
+    QRS_THRESHOLD,
     RATE_HZ,
 )
 from models.training.model import Encoder, normalise
 
 __all__ = ["Heard", "Listener", "nearest"]
 
-THRESHOLD = 0.4
 MATCH_S = 0.15  # ANSI/AAMI EC57
 
 Floats = NDArray[np.float32]
@@ -29,10 +28,10 @@ Seconds = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Heard:
-    """peak_s: (beats,), increasing. features: (beats, width)."""
+    """peak_s: (beats,), increasing. windows_uv: (beats, WIDTH)."""
 
     peak_s: Seconds
-    features: Floats
+    windows_uv: Floats
 
 
 class Listener:
@@ -41,24 +40,18 @@ class Listener:
     def __init__(self, trunk: Encoder) -> None:
         self._trunk = trunk.eval()
 
-    @property
-    def width(self) -> int:
-        """Features of a beat."""
-        return self._trunk.shape.width
-
     def __call__(self, signal_uv: Floats) -> Heard:
         """signal_uv: (samples,) of one lead, conditioned, at RATE_HZ; only whole hops count."""
         whole = signal_uv[: len(signal_uv) // HOP_SAMPLES * HOP_SAMPLES]
         with torch.no_grad():
             tensors = self._trunk.tensors(normalise(torch.from_numpy(whole)[None]))
         qrs = torch.sigmoid(tensors["peak"]).transpose(1, 2).reshape(-1).numpy()
-        rows = tensors[self._trunk.shape.frames][0].T.numpy()
-        picker = PeakPicker(RATE_HZ, THRESHOLD)
+        picker = PeakPicker(RATE_HZ, QRS_THRESHOLD)
         peaks = picker.push(qrs) + picker.push(np.zeros(RATE_HZ, np.float32))
         peak_s = np.array([p.frame for p in peaks]) / RATE_HZ - QRS_DELAY_S
-        frame = ((peak_s + FEATURES_DELAY_S) * FRAME_RATE_HZ).astype(int)
-        known = frame < len(rows)
-        return Heard(peak_s[known], rows[np.maximum(frame[known], 0)])
+        peak_s = peak_s[(peak_s >= 0) & (peak_s * RATE_HZ + REACH + 1 < len(whole))]
+        windows = [window_of(whole, at_s * RATE_HZ) for at_s in peak_s]
+        return Heard(peak_s, np.reshape(np.array(windows, np.float32), (-1, WIDTH)))
 
 
 def nearest(found_s: Seconds, truth_s: Seconds) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from models.training import splits
 __all__ = ["MAX_KEEP", "MEAN_KEEP", "PRESENCE", "TOKEN_CLIP", "BeatLogits", "BeatNet"]
 
 HIDDEN = 48
-SHAPE = 24
+SHAPE = 40
 MIXED = 32
 PRESENCE = RR_WIDTH + DISTANCES - 1  # of a token: 1 where there is a shape
 TOKEN_CLIP = 6.0  # standard deviations

@@ -27,7 +27,7 @@ __all__ = ["finished_stage", "main", "train_stage"]
 
 STEPS = 1500
 _RATE = 3e-3
-_STANDARDISE_BATCHES = 40
+_STANDARDISE_BATCHES = 12
 _LEAST_SCALE = 1e-2
 _BEAT_WEIGHTS = torch.tensor([1.0, 1.5, 1.5, 1.0, 1.0])
 _RHYTHM_SHARE = 0.5
@@ -61,7 +61,7 @@ def standardise(net: BeatNet, sampler: BeatSampler) -> None:
 
 def _present(batch: BeatBatch) -> NDArray[np.float32]:
     """Tokens (beats, width) of the batch, their shape NaN where there is none."""
-    tokens = batch.tokens[(batch.tokens != 0).any(2)]
+    tokens: NDArray[np.float32] = batch.tokens[(batch.tokens != 0).any(2)]
     tokens[tokens[:, PRESENCE] == 0, RR_WIDTH:] = np.nan
     return tokens
 

@@ -17,8 +17,6 @@ from models.manifest import (
 )
 from models.training import splits
 from models.training.architecture import (
-    FEATURES_DELAY_S,
-    FRAME_RATE_HZ,
     HOP_SAMPLES,
     NORMALISATION,
     QRS_DELAY_S,
@@ -56,13 +54,6 @@ def outputs(shape: Shape) -> tuple[Output, ...]:
             frame_rate_hz=RATE_HZ,
             delay_ms=QRS_DELAY_S * 1000,
             threshold=QRS_THRESHOLD,
-        ),
-        Output(
-            name="features",
-            kind="features",
-            shape=(FRAME_RATE_HZ, shape.width),
-            frame_rate_hz=FRAME_RATE_HZ,
-            delay_ms=FEATURES_DELAY_S * 1000,
         ),
         Output(name="rhythm", kind="rhythm", labels=splits.RHYTHMS, shape=(4,), frame_rate_hz=1.0),
         Output(

@@ -201,7 +201,7 @@ def evaluate(run: Path, size: str, folder: Path, cache: Path) -> None:
     torch.set_num_threads(1)
     recordings = load_cache(cache / "training.npz")
     bundle = load_bundle(folder)
-    encoder = open_encoder(bundle, 1)
+    encoder = open_encoder(bundle, 1, "cpu")
     model, _ = finished_model(run, size)
     full, int8 = float_listener(model), bundle_listener(encoder)
     figures = (

@@ -65,7 +65,6 @@ def float_model(model: Encoder) -> StepModel:
 
 def _heads(model: Encoder, graph: _Writer) -> None:
     graph.frames("peak", QRS_PER_FRAME, "qrs")
-    graph.frames(model.shape.frames, model.shape.width, "features")
     graph.pools("feature", model.shape.features, KEEP)
     graph.linear("embedding", "rhythm", *_weights(model.rhythm))
     graph.linear("hop_pooled", "ventricular", *_weights(model.ventricular))
@@ -79,7 +78,6 @@ def _weights(linear: nn.Linear) -> tuple[NDArray[np.float32], NDArray[np.float32
 def _shapes(shape: Shape) -> dict[str, tuple[int | str, ...]]:
     return {
         "qrs": ("leads", "frames", QRS_PER_FRAME),
-        "features": ("leads", "frames", shape.width),
         "rhythm": ("leads", 4),
         "ventricular": ("leads", 3),
         "quality": ("leads", 3),

@@ -32,7 +32,7 @@ EARLY = 0.7
 
 
 def manifest(stage: bool = True) -> Manifest:
-    """Of the fakes; without `stage` there is no beat stage and no features."""
+    """Of the fakes; without `stage` there is no beat stage."""
     empty = "0" * 64
     outputs = [
         Output(
@@ -52,9 +52,6 @@ def manifest(stage: bool = True) -> Manifest:
             frame_rate_hz=1,
         ),
     ]
-    features = Output(
-        name="features", kind="features", shape=(16, 64), frame_rate_hz=16, delay_ms=500
-    )
     return Manifest(
         schema=1,
         name="fake",
@@ -70,7 +67,7 @@ def manifest(stage: bool = True) -> Manifest:
             ),
         ),
         normalisation=RunningMeanAbs(tau_s=4, prior_uv=150, prior_s=0.5, floor_uv=20, clip=15),
-        outputs=(*outputs, *([features] if stage else [])),
+        outputs=tuple(outputs),
         states=(),
         beat_stage=_stage_facts() if stage else None,
         files=(BundleFile(name="model.onnx", role="model", size=0, sha256=empty),),
@@ -125,26 +122,25 @@ class FakeEncoder:
             "qrs": probability,
             "rhythm": np.array(HOP_RHYTHM, np.float32),
             "vent": np.array([0.1, 0.2], np.float32),
-            "features": np.full((16, 64), heard.mean(), np.float32),
         }
         return {output.name: outputs[output.name] for output in self.manifest.outputs}
 
 
 class FakeBeatStage:
     """Judges a beat when the next one has come, or cannot come any more within two seconds; calls
-    it V where it came much earlier than the one before. features: all that it was given."""
+    it V where it came much earlier than the one before. windows_uv: all that it was given."""
 
     def __init__(self):
-        self.features = []
+        self.windows_uv = []
         self.reset()
 
     def reset(self):
         self._peaks_s = []
         self._waiting = False
 
-    def push(self, peak_s, features):
+    def push(self, peak_s, window_uv):
         assert not self._peaks_s or peak_s > self._peaks_s[-1]
-        self.features.append(features)
+        self.windows_uv.append(window_uv)
         judged = self.flush()
         self._peaks_s.append(peak_s)
         self._waiting = True

@@ -39,14 +39,7 @@ WIDTH = 16
 RHYTHMS = ("normal", "af", "other", "noise")
 HEADS = (
     Output(name="rhythm", kind="rhythm", labels=RHYTHMS, shape=(4,), frame_rate_hz=1.0),
-    Output(
-        name="beats",
-        kind="beats",
-        labels=("N", "S", "V", "F", "Q"),
-        shape=(16, 5),
-        frame_rate_hz=16.0,
-        delay_ms=500.0,
-    ),
+    Output(name="frames", kind="features", shape=(16, 5), frame_rate_hz=16.0),
     Output(name="embedding", kind="embedding", shape=(2 * WIDTH,), frame_rate_hz=1.0),
 )
 INPUT = Input(
@@ -71,7 +64,7 @@ def float_graph(seed: int = 0) -> FloatStepGraph:
     graph = FloatStepGraph()
     for spec in SPECS:
         graph.conv(spec, weights(spec, rng), rng.normal(0, 0.1, spec.c_out).astype(np.float32))
-    graph.frames("beat", 5, "beats")
+    graph.frames("beat", 5, "frames")
     graph.pools("feature", WIDTH, 0.9)
     head = rng.normal(0, 0.1, (4, 2 * WIDTH)).astype(np.float32)
     graph.linear("embedding", "rhythm", head, np.zeros(4, np.float32))
@@ -82,7 +75,7 @@ def float_model(seed: int = 0) -> tuple[bytes, FloatStepGraph]:
     graph = float_graph(seed)
     shapes: dict[str, tuple[int | str, ...]] = {
         "rhythm": ("leads", 4),
-        "beats": ("leads", "frames", 5),
+        "frames": ("leads", "frames", 5),
         "embedding": ("leads", 2 * WIDTH),
     }
     return graph.build(shapes), graph

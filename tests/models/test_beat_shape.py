@@ -9,21 +9,22 @@ from models.beat_shape import DISTANCES, UsualShape
 from models.errors import StepError
 
 WIDTH = 8
-NORMAL, ECTOPIC = np.linspace(-1, 1, WIDTH), np.linspace(5, -5, WIDTH)
+NORMAL, ECTOPIC = np.linspace(-100, 100, WIDTH), np.linspace(500, -500, WIDTH)
 
 
 def noisy(shape: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return (shape + rng.normal(0, 0.1, WIDTH)).astype(np.float32)
+    return (shape + rng.normal(0, 10, WIDTH)).astype(np.float32)
 
 
-def test_a_row_holds_distances_features_and_difference() -> None:
+def test_a_row_holds_distances_window_and_difference() -> None:
     usual, beat = UsualShape(WIDTH), NORMAL.astype(np.float32)
     first = usual.step(beat)
     assert first.shape == (DISTANCES + 2 * WIDTH,)
-    np.testing.assert_array_equal(first[DISTANCES : DISTANCES + WIDTH], beat)
+    scaled = beat / np.sqrt(np.mean(beat**2))
+    np.testing.assert_allclose(first[DISTANCES : DISTANCES + WIDTH], scaled, rtol=1e-5)
     assert not first[DISTANCES + WIDTH :].any()  # nothing is usual yet
     second = usual.step(2 * beat)
-    np.testing.assert_allclose(second[DISTANCES + WIDTH :], beat, atol=1e-6)
+    np.testing.assert_allclose(second[DISTANCES + WIDTH :], scaled, rtol=1e-5)
     assert second[3] == pytest.approx(1.0, abs=1e-5)  # the same direction
     assert second[5] == 1.0
 
@@ -47,12 +48,20 @@ def test_a_lasting_change_becomes_usual() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.ones(WIDTH - 1), np.ones((1, WIDTH)), np.full(WIDTH, np.inf)])
-def test_strange_features_are_named(bad: np.ndarray) -> None:
+def test_strange_windows_are_named(bad: np.ndarray) -> None:
     with pytest.raises(StepError, match="expected 8 finite numbers"):
         UsualShape(WIDTH).check(bad.astype(np.float32))
 
 
-def test_huge_features_stay_finite() -> None:
+def test_huge_windows_stay_finite() -> None:
     usual = UsualShape(WIDTH)
     for scale in (1e30, -1e30, 0.0, 1e-30):
         assert np.isfinite(usual.step(np.full(WIDTH, scale, np.float32))).all()
+
+
+def test_the_gain_of_the_lead_does_not_matter() -> None:
+    rng = np.random.default_rng(2)
+    rows = [noisy(NORMAL, rng) for _ in range(40)]
+    one, other = UsualShape(WIDTH), UsualShape(WIDTH)
+    for row in rows:
+        np.testing.assert_allclose(one.step(row), other.step(row * 4), rtol=1e-3, atol=1e-3)

@@ -7,21 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.beat_token import RR_WIDTH, WAIT_S, Token, TokenMaker, token_width, tokens_of
+from models.beat_token import RR_WIDTH, TOKEN_WIDTH, WAIT_S, Token, TokenMaker, tokens_of
+from models.beat_window import WIDTH
 from models.errors import StepError
-
-WIDTH = 5
 
 
 def beats(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     steps = rng.choice([0.21, 0.5, 0.8, 0.83, 1.9, WAIT_S, 2.5, 7.0], count)
-    return np.cumsum(steps), rng.normal(0, 3, (count, WIDTH)).astype(np.float32)
+    return np.cumsum(steps), rng.normal(0, 300, (count, WIDTH)).astype(np.float32)
 
 
 def streamed(peaks_s: np.ndarray, features: np.ndarray, asked_s: list[float]) -> list[Token]:
     """As the runtime asks: `expire` at any time up to which the beats are known."""
-    maker, tokens = TokenMaker(WIDTH), []
+    maker, tokens = TokenMaker(), []
     for peak_s, row in zip(peaks_s, features, strict=True):
         for now_s in sorted(s for s in asked_s if s <= peak_s):
             tokens.append(maker.expire(now_s))
@@ -43,7 +42,7 @@ def test_a_stream_gives_the_tokens_of_the_whole(
     tokens = streamed(peaks_s, features, asked_s)
     assert [token.peak_s for token in tokens] == list(peaks_s)
     whole = tokens_of(peaks_s, features)
-    assert whole.shape == (count, token_width(WIDTH))
+    assert whole.shape == (count, TOKEN_WIDTH)
     assert whole.dtype == np.float32
     assert np.isfinite(whole).all()
     last = -1 if peaks_s[-1] > 60 else count  # an `expire` may have come before the flush
@@ -66,7 +65,7 @@ def test_timing_alone_is_the_front_of_the_token() -> None:
 
 
 def test_a_token_comes_with_the_next_beat_or_after_the_wait() -> None:
-    maker, row = TokenMaker(WIDTH), np.ones(WIDTH, np.float32)
+    maker, row = TokenMaker(), np.ones(WIDTH, np.float32)
     assert maker.push(1.0, row) is None
     first = maker.push(2.0, row)
     assert first is not None
@@ -81,7 +80,7 @@ def test_a_token_comes_with_the_next_beat_or_after_the_wait() -> None:
 
 def test_after_reset_nothing_is_remembered() -> None:
     peaks_s, features = beats(3, 30)
-    maker = TokenMaker(WIDTH)
+    maker = TokenMaker()
     for peak_s, row in zip(peaks_s, features, strict=True):
         maker.push(float(peak_s), row)
     maker.reset()
@@ -93,7 +92,7 @@ def test_after_reset_nothing_is_remembered() -> None:
 
 @pytest.mark.parametrize("peak_s", [1.0, 0.5, float("nan"), float("inf")])
 def test_a_beat_out_of_order_is_refused(peak_s: float) -> None:
-    maker, row = TokenMaker(WIDTH), np.ones(WIDTH, np.float32)
+    maker, row = TokenMaker(), np.ones(WIDTH, np.float32)
     maker.push(1.0, row)
     with pytest.raises(StepError, match="does not follow"):
         maker.push(peak_s, row)
@@ -103,10 +102,10 @@ def test_a_beat_out_of_order_is_refused(peak_s: float) -> None:
 
 
 @pytest.mark.parametrize("row", [np.ones(WIDTH + 1), np.full(WIDTH, np.nan)])
-def test_strange_features_are_refused_and_not_learnt(row: np.ndarray) -> None:
-    maker, good = TokenMaker(WIDTH), np.ones(WIDTH, np.float32)
+def test_strange_windows_are_refused_and_not_learnt(row: np.ndarray) -> None:
+    maker, good = TokenMaker(), np.ones(WIDTH, np.float32)
     maker.push(1.0, good)
-    with pytest.raises(StepError, match="expected 5 finite numbers"):
+    with pytest.raises(StepError, match="expected 64 finite numbers"):
         maker.push(1.8, row.astype(np.float32))
     known = maker.push(1.8, good)
     assert known is not None

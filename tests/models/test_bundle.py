@@ -208,7 +208,7 @@ def add_file(folder: Path, name: str, role: str, data: bytes) -> None:
     ("name", "role", "said"),
     [
         ("stage.onnx", "beat-stage", "not an ONNX file"),
-        ("model.tflite", "litert", "not a LiteRT model"),
+        ("other.tflite", "litert", "not a LiteRT model"),
     ],
 )
 def test_models_beside_the_first_are_scanned(

@@ -44,14 +44,14 @@ def test_the_answers_are_not_all_alike() -> None:
 
 
 @pytest.mark.parametrize(
-    "constant", ["stem.weight", "b6.bias", "b9a.weight", "rhythm.weight", "beat2.weight"]
+    "constant", ["stem0.weight", "body2.bias", "deep1a.weight", "rhythm.weight", "peak.weight"]
 )
 def test_a_signed_but_wrong_model_is_refused(tmp_path: Path, constant: str) -> None:
     folder = copy_to(tmp_path)
     replace_file(folder, "model.onnx", damage((folder / "model.onnx").read_bytes(), constant))
     bundle = load_bundle(folder)
     with pytest.raises(BundleError, match="fails its self-test"):
-        open_encoder(bundle, 1)
+        open_encoder(bundle, 1, "cpu")
 
 
 def test_a_wrong_initial_state_is_refused(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_malformed_vector_is_refused(tmp_path: Path, vector: bytes) -> None:
 def test_missing_answers_are_refused(tmp_path: Path) -> None:
     folder = copy_to(tmp_path)
     vector = msgspec.json.decode((folder / "golden.json").read_bytes(), type=GoldenVector)
-    fewer = {name: rows for name, rows in vector.outputs.items() if name != "beats"}
+    fewer = {name: rows for name, rows in vector.outputs.items() if name != "qrs"}
     replace_file(folder, "golden.json", msgspec.json.encode(GoldenVector(vector.hops, fewer)))
     bundle = load_bundle(folder)
     with pytest.raises(BundleError, match="outputs are not those"):
@@ -100,7 +100,7 @@ def test_missing_answers_are_refused(tmp_path: Path) -> None:
 
 def test_the_encoder_is_handed_over_fresh() -> None:
     bundle = load_bundle(NAME)
-    tested, untested = open_encoder(bundle, 1), OnnxEncoder(bundle, 1)
+    tested, untested = open_encoder(bundle, 1, "cpu"), OnnxEncoder(bundle, 1)
     for hop in hops(3):
         a, b = tested.step(hop), untested.step(hop)
         assert all(np.array_equal(a[name], b[name]) for name in b)
@@ -109,3 +109,34 @@ def test_the_encoder_is_handed_over_fresh() -> None:
 def test_more_leads_than_the_self_test_has() -> None:
     encoder = open_encoder(load_bundle(NAME), 3, "cpu")
     assert encoder.step(hops(1, 3)[0])["rhythm"].shape == (4,)
+
+
+@pytest.mark.parametrize("constant", ["beats.timing.weight", "shape.embedded.weight"])
+def test_a_wrong_beat_stage_is_refused(tmp_path: Path, constant: str) -> None:
+    folder = copy_to(tmp_path)
+    replace_file(folder, "beats.onnx", damage((folder / "beats.onnx").read_bytes(), constant))
+    with pytest.raises(BundleError, match="fails its self-test: the beat stage deviates"):
+        open_encoder(load_bundle(folder), 1, "cpu")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        None,
+        {"judged": []},
+        {"judged": [[0.0]]},
+        {"windows_uv": [[0.0]]},
+        {"peaks_s": [1.0]},
+    ],
+)
+def test_a_malformed_vector_of_beats_is_refused(
+    tmp_path: Path, change: dict[str, Any] | None
+) -> None:
+    folder = copy_to(tmp_path)
+    vector = msgspec.json.decode((folder / "golden.json").read_bytes(), type=GoldenVector)
+    assert vector.beats is not None
+    beats = None if change is None else msgspec.structs.replace(vector.beats, **change)
+    changed = msgspec.structs.replace(vector, beats=beats)
+    replace_file(folder, "golden.json", msgspec.json.encode(changed))
+    with pytest.raises(BundleError, match="fails its self-test"):
+        open_encoder(load_bundle(folder), 1, "cpu")

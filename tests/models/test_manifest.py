@@ -83,13 +83,17 @@ def test_deep_nesting_is_refused() -> None:
         (("input", "leads_min"), 13, "leads_min"),
         (("input", "rate_hz"), -1, "rate_hz"),
         (("golden", "file"), "other.json", "golden.file"),
-        (("outputs", 0, "labels"), ["af"], "shape"),
-        (("outputs", 0, "name"), "beats", "same name twice"),
-        (("outputs", 1, "kind"), "rhythm", "twice|shape"),
-        (("outputs", 2, "frame_rate_hz"), 25, "frame rate"),
+        (("outputs", 1, "labels"), ["af"], "shape"),
+        (("outputs", 0, "name"), "rhythm", "same name twice"),
+        (("outputs", 2, "kind"), "rhythm", "twice|shape"),
+        (("outputs", 1, "kind"), "beats", "only a beat stage"),
+        (("outputs", 0, "frame_rate_hz"), 25, "frame rate"),
         (("files", 0, "name"), "../model.onnx", "regex"),
         (("files", 0, "name"), "model.onnx\n", "regex"),
         (("files", 0, "role"), "card", "role 'model'"),
+        (("files", 2, "role"), "card", "role 'beat-stage'"),
+        (("beat_stage", "outputs", 0, "kind"), "qrs", "expected beats or rhythm"),
+        (("outputs", 0, "kind"), "features", "needs an output of kind 'qrs'|shape"),
         (("states", 0, "shape"), [1000, 1000, 1000], "elements"),
     ],
 )
@@ -110,10 +114,9 @@ def test_the_frame_of_a_peak_holds_the_delayed_instant(
     peak_s: float, rate_hz: float, delay_ms: float
 ) -> None:
     output = Output(
-        name="beats",
-        kind="beats",
-        labels=("N", "V"),
-        shape=(int(rate_hz), 2),
+        name="qrs",
+        kind="qrs",
+        shape=(int(rate_hz),),
         frame_rate_hz=rate_hz,
         delay_ms=delay_ms,
     )

@@ -15,7 +15,8 @@ from tests.models.rebundle import NAME, SHIPPED
 def test_a_bundle_written_again_loads_with_the_same_files(tmp_path: Path) -> None:
     shipped = load_bundle(NAME)
     files = {e.name: shipped.files[e.name] for e in shipped.manifest.files if e.role != "card"}
-    manifest = write_bundle(tmp_path, shipped.manifest, files)
+    roles = {entry.name: entry.role for entry in shipped.manifest.files}
+    manifest = write_bundle(tmp_path, shipped.manifest, files, roles)
     loaded = load_bundle(tmp_path)
     assert loaded.manifest == manifest
     assert {name: loaded.files[name] for name in files} == files

@@ -65,9 +65,9 @@ def frames(
     for size in sizes:
         samples = signal[at : at + size].reshape(1, 1, size, 1)
         feed = {**state, "samples": samples, "weights": np.ones((1, 1), np.float32)}
-        beats, *carried = session.run(["beats", *(s.name_out for s in states)], feed)
+        frames, *carried = session.run(["frames", *(s.name_out for s in states)], feed)
         state = {s.name_in: tensor for s, tensor in zip(states, carried, strict=True)}
-        heard.append(beats[0])
+        heard.append(frames[0])
         at += size
     return np.concatenate(heard)
 
@@ -142,10 +142,10 @@ def test_other_files_stay_and_litert_goes(
 def test_the_comparison_says_how_far_they_agree(source: Bundle, written: Bundle) -> None:
     compared = compare(source, written, STRETCHES)
     by_name = {each.output: each for each in compared.agreement}
-    assert by_name.keys() == {"rhythm", "beats", "embedding"}
+    assert by_name.keys() == {"rhythm", "frames", "embedding"}
     assert by_name["embedding"].decisions is None
-    assert 0.9 < by_name["beats"].cosine <= 1
-    assert 0 < by_name["beats"].largest < 1
+    assert 0.9 < by_name["frames"].cosine <= 1
+    assert 0 < by_name["frames"].largest < 1
     assert compared.hops == sum(map(len, STRETCHES))
     assert min(compared.step_us) > 0
 

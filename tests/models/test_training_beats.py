@@ -12,11 +12,10 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("wfdb")
 pytest.importorskip("scipy")
 
-from models.beat_token import RR_WIDTH, token_width, tokens_of  # noqa: E402
+from models.beat_token import RR_WIDTH, TOKEN_WIDTH, tokens_of  # noqa: E402
+from models.beat_window import WIDTH, window_of  # noqa: E402
 from models.training import splits  # noqa: E402
 from models.training.architecture import (  # noqa: E402
-    FEATURES_DELAY_S,
-    FRAME_RATE_HZ,
     RATE_HZ,
 )
 from models.training.beat_batches import LENGTH, BeatSampler  # noqa: E402
@@ -31,16 +30,14 @@ from models.training.beat_features import Listener, nearest  # noqa: E402
 from models.training.beat_train import finished_stage, train_stage  # noqa: E402
 from models.training.beat_trial import FOLDS, beat_figures, fold_of  # noqa: E402
 from models.training.data import Recording  # noqa: E402
-from models.training.model import Encoder, normalise  # noqa: E402
-
-FEATURES = 3
+from models.training.model import Encoder  # noqa: E402
 
 
 def sequence(source: str, patient: str, beats: int, seed: int = 0) -> BeatSequence:
     rng = np.random.default_rng(seed)
     peak_s = np.cumsum(rng.uniform(0.5, 1.1, beats))
     timing_only = source in ("arrdb", "ltafdb")
-    features = None if timing_only else rng.normal(0, 1, (beats, FEATURES)).astype(np.float32)
+    features = None if timing_only else rng.normal(0, 1, (beats, WIDTH)).astype(np.float32)
     return BeatSequence(
         source,
         patient,
@@ -68,19 +65,16 @@ def test_each_beat_found_gets_the_true_beat_that_is_mutually_nearest() -> None:
     assert not len(nearest(np.empty(0), truth))
 
 
-def test_the_features_of_a_beat_are_those_of_its_frame() -> None:
+def test_each_beat_comes_with_the_signal_around_it() -> None:
     torch.manual_seed(0)
     trunk = Encoder("s")
     torch.nn.init.constant_(trunk.convs["peak"].bias, 0.5)  # so that it finds peaks
     signal = np.random.default_rng(0).normal(0, 200, 20 * RATE_HZ + 7).astype(np.float32)
     heard = Listener(trunk)(signal)
     assert len(heard.peak_s) > 5
-    assert heard.features.shape == (len(heard.peak_s), trunk.shape.width)
-    with torch.no_grad():
-        x = normalise(torch.from_numpy(signal[: 20 * RATE_HZ])[None])
-        frames = trunk.tensors(x)[trunk.shape.frames][0]
-    frame = int((heard.peak_s[3] + FEATURES_DELAY_S) * FRAME_RATE_HZ)
-    np.testing.assert_array_equal(heard.features[3], frames[:, frame].numpy())
+    assert heard.windows_uv.shape == (len(heard.peak_s), WIDTH)
+    for at_s, window in zip(heard.peak_s, heard.windows_uv, strict=True):
+        np.testing.assert_array_equal(window, window_of(signal, at_s * RATE_HZ))
 
 
 def test_nothing_that_is_set_aside_is_heard() -> None:
@@ -129,7 +123,7 @@ def test_timing_keeps_each_beat_with_its_class(tmp_path: Path) -> None:
 
 def test_a_batch_has_its_labels_beside_its_tokens() -> None:
     batch = BeatSampler(sequences(), 0).draw()
-    assert batch.tokens.shape[1:] == (LENGTH, token_width(FEATURES))
+    assert batch.tokens.shape[1:] == (LENGTH, TOKEN_WIDTH)
     known = batch.beats != splits.IGNORE
     assert (batch.tokens[known] != 0).any(1).all()
     assert not (batch.rhythm[:, :8] != splits.IGNORE).any()

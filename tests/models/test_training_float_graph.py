@@ -30,12 +30,12 @@ def stream(signal: np.ndarray, sizes: list[int], trust: float = 1.0) -> dict[str
             "weights": np.full((leads, 1), trust, np.float32),
         }
         beats, embedding, *carried = SESSION.run(
-            ["beats", "embedding", *(s.name_out for s in GRAPH.states)], feed
+            ["frames", "embedding", *(s.name_out for s in GRAPH.states)], feed
         )
         state = {s.name_in: tensor for s, tensor in zip(GRAPH.states, carried, strict=True)}
         frames.append(beats)
         at += size
-    return {"beats": np.concatenate(frames, axis=1), "embedding": embedding}
+    return {"frames": np.concatenate(frames, axis=1), "embedding": embedding}
 
 
 def reference(signal: np.ndarray, seed: int) -> dict[str, np.ndarray]:
@@ -61,13 +61,13 @@ def test_any_chunking_is_one_pass(chunks: list[int], seed: int, leads: int) -> N
     sizes = [STRIDE * chunk for chunk in chunks]
     signal = np.random.default_rng(seed).normal(0, 2, (leads, sum(sizes))).astype(np.float32)
     hops, whole = stream(signal, sizes), stream(signal, [sum(sizes)])
-    np.testing.assert_allclose(hops["beats"], whole["beats"], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(hops["frames"], whole["frames"], rtol=0, atol=1e-5)
 
 
 def test_it_computes_what_the_convolutions_are_defined_as() -> None:
     signal = np.random.default_rng(5).normal(0, 1.5, 640).astype(np.float32)
     wanted, got = reference(signal, seed=3), stream(signal[None], [128] * 5)
-    np.testing.assert_allclose(got["beats"][0], wanted["beat"].T, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(got["frames"][0], wanted["beat"].T, rtol=1e-4, atol=1e-4)
     features = wanted["feature"].reshape(16, 5, -1)
     pooled = np.concatenate([features.mean(axis=2), features.max(axis=2)])
     ages = 0.9 ** np.arange(5)[::-1]
