@@ -79,7 +79,7 @@ class BeatLabeller:
             beat = self._waiting.popleft()
             self._unjudged_ns.append(beat.time_ns)
             window_uv = window_of(signal_uv[beat.lead], self._place_of(beat) - self._first)
-            judged += self._stage.push(beat.time_ns / NS_PER_S, window_uv)
+            judged += self._stage.push(beat.time_ns / NS_PER_S, window_uv, beat.lead)
         if not self._waiting:
             judged += self._stage.expire(until_ns / NS_PER_S)
         return self._labels(judged, known_ns)

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.events import Beat
-from edge.qrs import lead_of_choice
 from edge.ring import Ring
 from firmware_bridge.stream import NS_PER_S
+from models.fusion import followed_lead
 from models.manifest import Output
 from models.peaks import Peak, PeakPicker
 
@@ -89,7 +89,7 @@ class HeardBeats:
         weights: trust in each lead, 0 to 1.
         """
         self._frames += len(probability)
-        self._lead = lead_of_choice(weights, self._lead)
+        self._lead = followed_lead(weights)
         return [self._beat(peak, known_at) for peak in self._picker.push(probability)]
 
     def _beat(self, peak: Peak, known_at: int) -> Beat:

@@ -61,14 +61,14 @@ class BeatStage:
             s.name_in: np.full((1, *s.shape), s.initial, s.dtype) for s in self._stage.states
         }
 
-    def push(self, peak_s: float, window_uv: Floats) -> list[BeatJudgement]:
+    def push(self, peak_s: float, window_uv: Floats, lead: int = 0) -> list[BeatJudgement]:
         """Take the next beat; the judgement of the one before it, if that still waits.
 
         peak_s: time of the R peak on any clock, in seconds, later than all before.
-        window_uv: the signal around it, as `models.beat_window.window_of` cuts it.
+        window_uv: the signal around it, as `models.beat_window.window_of` cuts it from `lead`.
         StepError: out of order, wrong shape, not finite; nothing is learnt or forgotten then.
         """
-        return self._judge(self._tokens.push(peak_s, window_uv))
+        return self._judge(self._tokens.push(peak_s, window_uv, lead))
 
     def expire(self, now_s: float) -> list[BeatJudgement]:
         """The judgement of a beat whose successor did not come within `wait_ms`.

@@ -56,29 +56,31 @@ class TokenMaker:
 
     def reset(self) -> None:
         """Forget the past and the beat that waits, as after a gap."""
-        self._usual = UsualShape(WIDTH)
+        self._usual: dict[int, UsualShape] = {}
         self._log_rr = np.zeros(2 * HISTORY)
         self._known = 0
         self._beats = 0
         self._waiting: Token | None = None
         self._last_s = -np.inf
 
-    def push(self, peak_s: float, window_uv: Floats) -> Token | None:
+    def push(self, peak_s: float, window_uv: Floats, lead: int = 0) -> Token | None:
         """Take the next beat; the token of the one before it, if that still waits.
 
         peak_s: of the R peak, on any clock, later than all before. window_uv: (WIDTH,), as
-        `models.beat_window.window_of` cuts it.
+        `models.beat_window.window_of` cuts it. lead: that it was cut from; each has its own
+        usual shape.
         StepError: out of order, wrong shape, not finite; the beat is then as if it had not been
         pushed.
         """
         if not (np.isfinite(peak_s) and peak_s > self._last_s):
             raise StepError(f"a beat at {peak_s} s does not follow the one at {self._last_s} s")
-        self._usual.check(window_uv)
+        usual = self._usual.setdefault(lead, UsualShape(WIDTH))
+        usual.check(window_uv)
         interval_s = peak_s - self._last_s
         done = self._finish(log_rr(interval_s)) if self._waiting else None
         if self._beats:
             self._remember(log_rr(interval_s))
-        self._waiting = Token(peak_s, np.concatenate([_NO_TIMING, self._usual.step(window_uv)]))
+        self._waiting = Token(peak_s, np.concatenate([_NO_TIMING, usual.step(window_uv)]))
         self._last_s = peak_s
         self._beats += 1
         return done

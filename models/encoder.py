@@ -36,8 +36,9 @@ class Encoder(Protocol):
 
         lead_weights: how far each lead is to be trusted in this hop, 0 (off, unusable) to 1;
         None trusts all alike. The outputs are those of one heart: the leads' logits are
-        averaged with these weights. With every weight 0 nothing is known: all probability
-        is on the label "noise" where the output has one, and every other number is 0.
+        averaged with these weights, but for QRS complexes, which are heard in the first lead
+        that is fit. With every weight 0 nothing is known: all probability is on the label
+        "noise" where the output has one, and every other number is 0.
         """
 
     def reset(self) -> None:

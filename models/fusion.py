@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from models.kernels import MEAN, SIGMOID, SOFTMAX, fuse_leads
 from models.manifest import Output
 
-__all__ = ["Fusion", "nothing_known", "per_lead_size"]
+__all__ = ["Fusion", "followed_lead", "nothing_known", "per_lead_size"]
+
+FOLLOW_ABOVE = 0.1
+"""Trust from which a lead may be followed."""
 
 _FUNCTIONS = {"embedding": MEAN, "features": MEAN, "qrs": SIGMOID}  # softmax for all else
 
@@ -19,9 +22,10 @@ _FUNCTIONS = {"embedding": MEAN, "features": MEAN, "qrs": SIGMOID}  # softmax fo
 class Fusion:
     """Makes the values of all outputs of a step from the leads' tensors.
 
-    Logits are averaged with the weights; then comes the logistic function for "qrs" and softmax
-    over the labels for all else. An embedding and features are averaged as they are. A logit for
-    `rest`, where the output has one, comes last in its row and is left out of the answer.
+    Logits are averaged with the weights, then comes softmax over the labels. "qrs" is the
+    logistic function of one lead, the one followed: a lead without QRS complexes would outvote
+    it. An embedding and features are averaged as they are. A logit for `rest`, where the output
+    has one, comes last in its row and is left out of the answer.
     """
 
     def __init__(self, outputs: Sequence[Output], leads: int) -> None:
@@ -41,11 +45,20 @@ class Fusion:
         """
         np.concatenate([tensor.reshape(-1) for tensor in per_lead], out=self._heard)
         values = np.empty(self._spans[-1].stop, np.float32)
-        fuse_leads(self._heard, self._plan, weights, values)
+        fuse_leads(self._heard, self._plan, weights, followed_lead(weights), values)
         return {
             output.name: values[span].reshape(output.shape)
             for output, span in zip(self._outputs, self._spans, strict=True)
         }
+
+
+def followed_lead(weights: Sequence[float] | NDArray[np.float64]) -> int:
+    """The lead in which QRS complexes are heard: the first that is fit, for devices put the one
+    with the clearest complexes first; the best, where none is."""
+    for lead, weight in enumerate(weights):
+        if weight >= FOLLOW_ABOVE:
+            return lead
+    return int(np.argmax(weights))
 
 
 def _plan(output: Output) -> tuple[int, int, int, int]:

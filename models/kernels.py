@@ -52,13 +52,13 @@ def normalise(samples, weights, keep, floor, clip, trace, state, out):  # type: 
     return True
 
 
-@kernel("void(float32[::1], int64[:, ::1], float64[::1], float32[::1])")
-def fuse_leads(per_lead, plan, weights, out):  # type: ignore[no-untyped-def]
-    """Weighted mean over the leads, then each output's own function, for all outputs at once.
+@kernel("void(float32[::1], int64[:, ::1], float64[::1], int64, float32[::1])")
+def fuse_leads(per_lead, plan, weights, followed, out):  # type: ignore[no-untyped-def]
+    """Weighted mean over the leads, or the lead followed, then each output's own function.
 
     per_lead: output by output, lead by lead, row by row. plan: (outputs, 4) rows of function,
-    rows, columns, and how many columns of a row are kept. weights: (leads,), not all 0. out:
-    output by output, row by row.
+    rows, columns, and how many columns of a row are kept. weights: (leads,), not all 0.
+    followed: the lead that SIGMOID hears alone. out: output by output, row by row.
     """
     leads, source, target = weights.shape[0], 0, 0
     share = weights / weights.sum()
@@ -71,7 +71,10 @@ def fuse_leads(per_lead, plan, weights, out):  # type: ignore[no-untyped-def]
             for column in range(columns):
                 mean = 0.0
                 for lead in range(leads):
-                    mean += per_lead[at + lead * rows * columns + column] * share[lead]
+                    trust = share[lead]
+                    if function == SIGMOID:
+                        trust = 1.0 if lead == followed else 0.0
+                    mean += per_lead[at + lead * rows * columns + column] * trust
                 powers[column] = mean
                 highest = max(highest, mean)
             if function == SOFTMAX:

@@ -138,7 +138,7 @@ class FakeBeatStage:
         self._peaks_s = []
         self._waiting = False
 
-    def push(self, peak_s, window_uv):
+    def push(self, peak_s, window_uv, lead=0):
         assert not self._peaks_s or peak_s > self._peaks_s[-1]
         self.windows_uv.append(window_uv)
         judged = self.flush()

@@ -1,4 +1,4 @@
-"""Fusion of leads: a weighted mean of logits."""
+"""Fusion of leads: a weighted mean of logits, and one lead for QRS complexes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.fusion import Fusion, nothing_known, per_lead_size
+from models.fusion import Fusion, followed_lead, nothing_known, per_lead_size
 from models.manifest import Output
 
 RHYTHM = Output(
@@ -58,9 +58,18 @@ def test_embeddings_are_averaged_as_they_are() -> None:
 
 def test_qrs_frames_are_flattened_in_order_and_each_judged_alone() -> None:
     logits = np.array([[[0, 2, -2], [40, -40, 1]], [[0, 4, -2], [40, -40, 3]]], np.float32)
-    got = fuse(QRS, logits, np.array([0.5, 0.5]))
-    expected = 1 / (1 + np.exp(-np.array([0, 3, -2, 40, -40, 2.0])))
+    got = fuse(QRS, logits, np.array([0.5, 1.0]))
+    expected = 1 / (1 + np.exp(-np.array([0, 2, -2, 40, -40, 1.0])))
     np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
+def test_a_lead_that_is_unfit_is_not_followed_for_qrs_complexes() -> None:
+    logits = np.array([[[5, 5, 5], [5, 5, 5]], [[0, 4, -2], [40, -40, 3]]], np.float32)
+    expected = 1 / (1 + np.exp(-logits[1].ravel()))
+    np.testing.assert_allclose(fuse(QRS, logits, np.array([0.05, 0.4])), expected, rtol=1e-6)
+    assert followed_lead([0.5, 1.0]) == 0
+    assert followed_lead([0.05, 0.02]) == 0
+    assert followed_lead([0.0, 0.01, 0.0]) == 1
 
 
 def test_features_are_averaged_as_they_are() -> None:

@@ -126,13 +126,13 @@ def test_a_lead_that_is_not_trusted_does_not_speak() -> None:
             np.testing.assert_allclose(both[name], alone[name], atol=1e-5)
 
 
-def test_the_order_of_leads_does_not_matter() -> None:
+def test_the_order_of_leads_matters_only_to_qrs_complexes() -> None:
     signal, weights = hops(8, 3), [0.2, 1.0, 0.7]
     one, other = OnnxEncoder(BUNDLE, 3), OnnxEncoder(BUNDLE, 3)
     for hop in signal:
         a = one.step(hop, weights)
         b = other.step(hop[::-1], weights[::-1])
-        for name in a:
+        for name in a.keys() - {"qrs"}:
             np.testing.assert_allclose(a[name], b[name], atol=1e-4)
 
 
