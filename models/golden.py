@@ -6,7 +6,6 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from models.beat_stage import BeatStage
 from models.bundle import Bundle
 from models.encoder import Encoder
 from models.errors import BundleError, StepError
@@ -84,6 +83,8 @@ def judge_beats(
     bundle: Bundle, peaks_s: list[float], windows_uv: list[list[float]]
 ) -> list[list[float]]:
     """What the bundle's beat stage says of these beats, as `BeatVector.judged`."""
+    from models.beat_stage import BeatStage  # Numba's compiler is loaded only for it
+
     stage = BeatStage(bundle)
     pairs = zip(peaks_s, windows_uv, strict=True)
     judged = [j for at_s, row in pairs for j in stage.push(at_s, np.asarray(row, np.float32))]
