@@ -132,5 +132,5 @@ def _give(sink: Sink, message: msgspec.Struct) -> None:
                 sink.availability(message)
             case _:
                 raise TypeError(f"no sink takes a {type(message).__name__}")
-    except Exception:
+    except Exception:  # a sink of another package may raise anything
         log.exception("sink %s failed on a %s", type(sink).__name__, type(message).__name__)

@@ -78,7 +78,7 @@ class ExtendedAlarms:
     def _ask(self, rule: ExtensionRule, observation: Observation) -> Evidence | None:
         try:
             return rule.observe(observation)
-        except Exception:
+        except Exception:  # a rule of another package may raise anything
             log.exception("rule %s failed and is switched off", rule.kind)
             self._rules.remove(rule)
             return None
