@@ -77,7 +77,7 @@ TRAIN := OMP_NUM_THREADS=1 $(BIN)/python -m
 	$(TRAIN) firmware_bridge.patch.render --sequences $(ARRDB) --out $@
 
 train: .data/training.npz .data/consensus.npz .data/sequences.npz .data/rendered.npz
-	$(TRAIN) models.training.pretrain --size $(SIZE) --method latent
+	$(TRAIN) models.training.pretrain --size $(SIZE) --method latent --steps 500
 	$(TRAIN) models.training.train --size $(SIZE) --init .runs/$(SIZE)-latent/encoder
 	$(TRAIN) models.training.beat_data --size $(SIZE) --run .runs/$(SIZE) --out .data/beats-$(SIZE).npz
 	$(TRAIN) models.training.beat_train --sequences .data/beats-$(SIZE).npz --run .runs/beats-$(SIZE)
