@@ -59,6 +59,39 @@ class Frame:
     battery_percent: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class HeartRate:
+    """What a device says of the heart by itself.
+
+    bpm: beats a minute, 0 where it does not know. rr_ms: intervals between beats since the last
+    reading, oldest first. contact: whether it feels skin, None where it does not tell.
+    """
+
+    bpm: float
+    rr_ms: tuple[float, ...] = ()
+    contact: bool | None = None
+    battery_percent: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waveform:
+    """Samples that are no ECG: light (`ppg`), movement (`acc`), breathing (`resp`).
+
+    samples: float32, shape (samples, channels), in `unit`. device_time_ns: device clock at the
+    first sample, None where the device has no clock.
+    """
+
+    kind: Literal["ppg", "acc", "gyro", "resp"]
+    unit: Literal["count", "mg", "deg/s", "ohm"]
+    channels: tuple[str, ...]
+    rate_hz: float
+    samples: NDArray[np.float32]
+    device_time_ns: int | None = None
+
+
+Reading = HeartRate | Waveform
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
     """Consecutive samples in their place on the stream's own axis.

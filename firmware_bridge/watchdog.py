@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from firmware_bridge.errors import TransientSourceError
-from firmware_bridge.protocols import Decoder, GattDevice
+from firmware_bridge.protocols import Decoder, Refusing
 from firmware_bridge.stream import NS_PER_S
 
 __all__ = ["Doubts", "LinkTiming", "Verdict", "Watchdog"]
@@ -86,7 +86,7 @@ class Doubts:
 
     def __init__(self, decoder: Decoder, unreadable_bytes: int) -> None:
         self._decoder = decoder
-        self._device = decoder if isinstance(decoder, GattDevice) else None
+        self._device = decoder if isinstance(decoder, Refusing) else None
         self._unreadable_bytes = unreadable_bytes
         self._first = decoder.count
         self._refusals = self._device.refusals if self._device else 0

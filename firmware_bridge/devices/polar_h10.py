@@ -17,6 +17,9 @@ from firmware_bridge.stream import NS_PER_S, DecodeCount, Frame, Packet, StreamF
 
 __all__ = ["PolarH10Decoder"]
 
+PMD_SERVICE = "fb005c80-02e7-f387-1cad-8acd2d8df0c8"
+HEART_RATE_SERVICE = "0000180d-0000-1000-8000-00805f9b34fb"
+BATTERY_SERVICE = "0000180f-0000-1000-8000-00805f9b34fb"
 PMD_CONTROL = "fb005c81-02e7-f387-1cad-8acd2d8df0c8"
 PMD_DATA = "fb005c82-02e7-f387-1cad-8acd2d8df0c8"
 HEART_RATE = "00002a37-0000-1000-8000-00805f9b34fb"
@@ -67,6 +70,7 @@ class PolarH10Decoder:
         control=PMD_CONTROL,
         data=(PMD_DATA,),
         side=(HEART_RATE, BATTERY_LEVEL),
+        services=(PMD_SERVICE, HEART_RATE_SERVICE, BATTERY_SERVICE),
         name="Polar H10*",
     )
 
