@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,19 +46,20 @@ class Batch:
 class Sampler:
     """Draws batches from the training parts of all sources.
 
-    leave_out: tells names of CinC recordings that are not to be drawn, besides those set aside.
+    leave_out: one of `splits.LEAVE_OUT`.
     """
 
     def __init__(
         self,
         recordings: list[Recording],
         seed: int,
-        leave_out: Callable[[str], bool] = lambda _: False,
+        leave_out: str = "nothing",
     ) -> None:
         self._rng = np.random.default_rng(seed)
         noise = {r.name: r.signal for r in recordings if r.source == "nstdb"}
         self._disturb = Disturber(noise, self._rng)
-        self._pools = _pools(recordings, leave_out)
+        kept = [r for r in recordings if not splits.is_left_out(leave_out, r.source, r.name)]
+        self._pools = _pools(kept)
 
     def draw(self, seconds: int) -> Batch:
         """One batch of crops that last `seconds`."""
@@ -140,18 +140,13 @@ class Sampler:
         return float(self._rng.uniform(0, spare_s))
 
 
-def _pools(
-    recordings: list[Recording], leave_out: Callable[[str], bool]
-) -> dict[str, list[Recording]]:
+def _pools(recordings: list[Recording]) -> dict[str, list[Recording]]:
     """The recordings of each source that may be trained on."""
     pools = {
         "cinc2017": [
             r
             for r in recordings
-            if r.source == "cinc2017"
-            and not splits.is_cinc_dev(r.name)
-            and not leave_out(r.name)
-            and r.seconds
+            if r.source == "cinc2017" and not splits.is_cinc_dev(r.name) and r.seconds
         ],
         "mitdb": [r for r in recordings if r.source == "mitdb" and r.name in splits.MITDB_TRAIN],
         "vfdb": [

@@ -142,16 +142,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--run", type=Path, default=None, help="default: .runs/SIZE-METHOD")
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--trial", action="store_true", help="leave out what variants are judged on"
-    )
+    parser.add_argument("--leave-out", choices=splits.LEAVE_OUT, default="nothing")
     options = parser.parse_args(argv)
     folder = options.run or Path(".runs") / f"{options.size}-{options.method}"
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
     run = Run.begin(Student(options.size), folder, _RATE, options.seed)
-    leave_out = splits.is_cinc_trial if options.trial else lambda _: False
-    sampler = Sampler(read_all_caches(options.cache), options.seed + run.step, leave_out)
+    recordings = read_all_caches(options.cache)
+    sampler = Sampler(recordings, options.seed + run.step, options.leave_out)
     pretrain(sampler, run, folder, options.steps, options.method)
     export_encoder(run, folder / "encoder")
 

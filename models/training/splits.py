@@ -9,6 +9,7 @@ __all__ = [
     "BEAT_OF_SYMBOL",
     "CINC_LABELS",
     "IGNORE",
+    "LEAVE_OUT",
     "MITDB_DS1",
     "MITDB_DS2",
     "MITDB_TRAIN",
@@ -17,10 +18,13 @@ __all__ = [
     "RHYTHM_OF_AUX",
     "VENTRICULAR",
     "VENTRICULAR_OF_AUX",
+    "VFDB_FOLDS",
     "VFDB_TEST",
     "VFDB_TRAIN",
     "is_cinc_dev",
     "is_cinc_trial",
+    "is_left_out",
+    "vfdb_fold",
 ]
 
 # de Chazal et al. 2004; the paced records 102, 104, 107, 217 belong to neither half.
@@ -38,6 +42,10 @@ MITDB_TRAIN = tuple(r for r in MITDB_DS1 if r != "207")
 # Chosen by annotation alone, so that each side has VT, VF, flutter, noise and asystole.
 VFDB_TEST = tuple("419 420 422 424 427 614".split())
 VFDB_TRAIN = tuple("418 421 423 425 426 428 429 430 602 605 607 609 610 611 612 615".split())
+
+# Fold 0 is VFDB_TEST, for which the shipped bundle answers; the others are left out in turn.
+VFDB_FOLDS = 4
+LEAVE_OUT = ("nothing", "trial", "vfdb", *(f"vfdb-{k}" for k in range(1, VFDB_FOLDS)))
 
 IGNORE = -100
 RHYTHMS = ("normal", "af", "other", "noise")
@@ -69,3 +77,23 @@ def is_cinc_trial(recording: str) -> bool:
     """True for the 10 % on which variants of pre-training are compared, before the training that
     counts: there they are trained on like the rest."""
     return 15 <= zlib.crc32(recording.encode()) % 100 < 25
+
+
+def vfdb_fold(recording: str) -> int:
+    """The fold of a vfdb record in cross-validation."""
+    if recording in VFDB_TEST:
+        return 0
+    return 1 + VFDB_TRAIN.index(recording) % (VFDB_FOLDS - 1)
+
+
+def is_left_out(what: str, source: str, recording: str) -> bool:
+    """Whether training does without a recording, besides those it never hears.
+
+    what: one of LEAVE_OUT: "trial", the CinC recordings that variants are judged on; "vfdb", all
+    of vfdb; "vfdb-1", a fold of it.
+    """
+    if source == "cinc2017":
+        return what == "trial" and is_cinc_trial(recording)
+    if source == "vfdb":
+        return what == "vfdb" or what == f"vfdb-{vfdb_fold(recording)}"
+    return False

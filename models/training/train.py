@@ -89,9 +89,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--init", type=Path, help="folder of a pre-training run")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--trial", action="store_true", help="leave out what variants are judged on"
-    )
+    parser.add_argument("--leave-out", choices=splits.LEAVE_OUT, default="nothing")
     options = parser.parse_args(argv)
     folder = options.run or Path(".runs") / options.size
     torch.set_num_threads(1)
@@ -100,8 +98,8 @@ def main(argv: list[str] | None = None) -> None:
     if options.init is not None:
         model.load_state_dict(averaged_weights(options.init)[0], strict=False)
     run = Run.begin(model, folder, _RATE, options.seed)
-    leave_out = splits.is_cinc_trial if options.trial else lambda _: False
-    sampler = Sampler(read_all_caches(options.cache), options.seed + run.step, leave_out)
+    recordings = read_all_caches(options.cache)
+    sampler = Sampler(recordings, options.seed + run.step, options.leave_out)
     train(sampler, run, folder, options.steps)
 
 

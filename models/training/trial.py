@@ -1,8 +1,8 @@
 """Compare ways of pre-training: `python -m models.training.trial RUN...`.
 
-Runs trained with `--trial` are judged on the tenth of CinC 2017 that those left out: rhythm by
-AUROC and F1; QRS detection, clean and in electrode motion at 0 dB, against the beats on which two
-other detectors agree in the clean signal. Nothing here is a result: it only chooses.
+Runs trained with `--leave-out trial` are judged on the tenth of CinC 2017 that those left out:
+rhythm by AUROC and F1; QRS detection, clean and in electrode motion at 0 dB, against the beats on
+which two other detectors agree in the clean signal. Nothing here is a result: it only chooses.
 """
 
 from __future__ import annotations

@@ -34,3 +34,21 @@ def test_the_shipped_bundle_names_what_was_set_aside() -> None:
     split = load_bundle("tcn-s").manifest.training.split
     assert "207" in split
     assert all(record in split for record in splits.VFDB_TEST)
+
+
+def test_each_vfdb_record_is_left_out_by_one_fold_alone() -> None:
+    folds = [f"vfdb-{k}" for k in range(1, splits.VFDB_FOLDS)]
+    for record in splits.VFDB_TRAIN:
+        assert sum(splits.is_left_out(fold, "vfdb", record) for fold in folds) == 1
+        assert splits.is_left_out("vfdb", "vfdb", record)
+        assert not splits.is_left_out("trial", "vfdb", record)
+    assert {splits.vfdb_fold(record) for record in splits.VFDB_TEST} == {0}
+
+
+def test_the_trial_leaves_out_cinc_recordings_alone() -> None:
+    names = [f"A{n:05d}" for n in range(1, 2001)]
+    assert any(splits.is_left_out("trial", "cinc2017", n) for n in names)
+    assert not any(
+        splits.is_left_out("trial", "cinc2017", n) for n in names if splits.is_cinc_dev(n)
+    )
+    assert not any(splits.is_left_out("nothing", "cinc2017", n) for n in names)
