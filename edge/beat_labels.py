@@ -23,7 +23,6 @@ _Part = TypeVar("_Part")
 KEPT_S = 3.0
 """Signal kept beyond a hop: a beat is settled within half a second, its window as long."""
 
-AF = "af"
 OPINION_NS = 3_000_000_000
 """What the beat stage said of the rhythm holds for so long."""
 
@@ -119,27 +118,19 @@ class BeatLabeller:
 
 
 def pooled(hop: Mapping[str, float], opinion: Mapping[str, float]) -> dict[str, float]:
-    """The hop's rhythm, and in it the beat stage's word on AF: the mean of both log odds of "af".
+    """The hop's rhythm and the beat stage's, as one: the geometric mean of the labels that both
+    know, scaled to what the hop gave them together.
 
-    The other labels of the hop keep their proportions: timing tells AF, but not what else a rhythm
-    may be. A bundle without a rhythm output of the encoder has the beat stage's word alone.
+    A bundle without a rhythm output of the encoder has the beat stage's word alone.
     """
-    if AF not in opinion or (hop and AF not in hop):
+    if not any(label in hop for label in opinion):
+        return {**hop, **opinion}
+    means = {k: math.sqrt(hop[k] * p) for k, p in opinion.items() if k in hop}
+    total = sum(means.values())
+    if total <= 0.0:
         return dict(hop)
-    if not hop:
-        return {AF: opinion[AF]}
-    odds = math.sqrt(_odds(hop[AF]) * _odds(opinion[AF]))
-    rest = sum(hop.values()) - hop[AF]
-    if rest <= 0.0:
-        return dict(hop)
-    share = 1.0 / (1.0 + odds) / rest
-    return {k: odds / (1.0 + odds) if k == AF else p * share for k, p in hop.items()}
-
-
-def _odds(probability: float) -> float:
-    """Finite and above 0, also where the probability is 0 or 1."""
-    kept = min(max(probability, 1e-12), 1.0 - 1e-12)
-    return kept / (1.0 - kept)
+    share = sum(hop[label] for label in means) / total
+    return {**hop, **{label: mean * share for label, mean in means.items()}}
 
 
 def _known(part: _Part | None) -> _Part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from models.bundle import Bundle, load_bundle
@@ -29,14 +30,21 @@ class Activation:
         """The bundle in use."""
         return self._bundle
 
-    def replace(self, name_or_dir: str | Path, sha256: str | None = None) -> Bundle:
+    def replace(
+        self,
+        name_or_dir: str | Path,
+        sha256: str | None = None,
+        trial: Callable[[Bundle], None] = lambda _: None,
+    ) -> Bundle:
         """Verify another bundle, self-test included, and use it from now on; returns the old one.
 
-        sha256: its manifest's expected digest. ModelError, with the reason: it cannot be
-        trusted or does not run here; the old one stays in use.
+        sha256: its manifest's expected digest. trial: tries the verified bundle before it is used.
+        ModelError, with the reason: it cannot be trusted or does not run here. In that case, and
+        where the trial raises anything, the old one stays in use.
         """
         with self._replacing:
             new = self._verified(name_or_dir, sha256)
+            trial(new)
             old, self._bundle = self._bundle, new
         return old
 

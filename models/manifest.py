@@ -235,7 +235,7 @@ class Runtime(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     formats: tuple[Name, ...]
     input: Name
     weights: Name | None = None
-    parameters: Count
+    parameters: Annotated[int, Meta(ge=1, le=10_000_000_000)]
 
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

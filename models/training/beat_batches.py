@@ -15,23 +15,21 @@ from models.training.beat_data import BeatSequence
 __all__ = ["SHARES", "BeatBatch", "BeatSampler"]
 
 LENGTH = 192  # beats
-SHARES: Mapping[str, int] = {"mitdb": 12, "rendered": 4, "cinc2017": 14, "arrdb": 8, "ltafdb": 2}
+SHARES: Mapping[str, int] = {"mitdb": 12, "rendered": 4, "cinc2017": 8, "arrdb": 8, "ltafdb": 2}
 _FROM_START = 0.4  # of the stretches begin where their sequence begins
 _TEMPO = 0.15  # how far the heart rate of beats without a signal is moved
 _SHAPE_DROPPED = 0.15  # of the stretches with a signal are told by their timing alone
 _SETTLE_BEATS = 8  # rhythm is not asked for before
-# Normal and other rhythm are told apart by what the trunk hears; timing tells nothing of noise.
-_AF, _NOT_AF = 1, (0, 2)  # of splits.RHYTHMS
 
 
 @dataclass(frozen=True)
 class BeatBatch:
-    """tokens: (stretches, LENGTH, width). beats: (stretches, LENGTH), fibrillates: likewise, 1 in
-    AF and 0 in other rhythms; both IGNORE where there is nothing to learn."""
+    """tokens: (stretches, LENGTH, width). beats, rhythm: (stretches, LENGTH), IGNORE where there
+    is nothing to learn."""
 
     tokens: NDArray[np.float32]
     beats: NDArray[np.int64]
-    fibrillates: NDArray[np.int64]
+    rhythm: NDArray[np.int64]
 
 
 class BeatSampler:
@@ -69,20 +67,17 @@ class BeatSampler:
         first = 0 if rng.random() < _FROM_START else int(rng.integers(last + 1))
         tokens = np.zeros((LENGTH, self.width), np.float32)
         beats = np.full(LENGTH, splits.IGNORE, np.int64)
-        fibrillates = np.full(LENGTH, splits.IGNORE, np.int64)
+        rhythm = np.full(LENGTH, splits.IGNORE, np.int64)
         part = sequence.tokens[first : first + LENGTH]
         count = len(part)
         tokens[:count, : part.shape[1]] = part
         beats[:count] = sequence.beats[first : first + LENGTH]
-        rhythm = sequence.rhythm[first + _SETTLE_BEATS : first + LENGTH]
-        fibrillates[_SETTLE_BEATS:count] = np.select(
-            [rhythm == _AF, np.isin(rhythm, _NOT_AF)], [1, 0], splits.IGNORE
-        )
+        rhythm[_SETTLE_BEATS:count] = sequence.rhythm[first + _SETTLE_BEATS : first + LENGTH]
         if part.shape[1] == RR_WIDTH:
             tokens[:count, :2] += rng.uniform(-_TEMPO, _TEMPO)  # the absolute intervals
         elif rng.random() < _SHAPE_DROPPED:
             tokens[:, RR_WIDTH:] = 0.0
-        return tokens, beats, fibrillates
+        return tokens, beats, rhythm
 
 
 def _odds(pool: list[BeatSequence]) -> NDArray[np.float64]:

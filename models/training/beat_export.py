@@ -13,15 +13,7 @@ from torch import Tensor, nn
 from models.beat_token import RR_WIDTH, WAIT_S
 from models.manifest import BeatStage, Output, State
 from models.training import splits
-from models.training.beat_model import (
-    MAX_KEEP,
-    MEAN_KEEP,
-    PRESENCE,
-    STAGE_RHYTHMS,
-    SUMMED,
-    TOKEN_CLIP,
-    BeatNet,
-)
+from models.training.beat_model import MAX_KEEP, MEAN_KEEP, PRESENCE, TOKEN_CLIP, BeatNet
 from models.training.beat_train import finished_stage
 
 __all__ = ["OPSET", "export_stage", "stage_graph"]
@@ -47,13 +39,13 @@ def describe_stage(net: BeatNet) -> BeatStage:
         width=len(net.mean),
         states=(
             _state("hidden", hidden, 0.0),
-            _state("total", SUMMED, 0.0),
+            _state("total", hidden, 0.0),
             _state("count", 1, 0.0),
-            _state("highest", SUMMED, -1.0),
+            _state("highest", hidden, -1.0),
         ),
         outputs=(
             _output("beats", splits.BEAT_CLASSES),
-            _output("rhythm", STAGE_RHYTHMS),
+            _output("rhythm", splits.RHYTHMS),
         ),
         wait_ms=WAIT_S * 1000,
     )
@@ -97,12 +89,8 @@ def stage_graph(net: BeatNet) -> bytes:
     graph.columns("token", PRESENCE, PRESENCE + 1, "present")
     graph.node("Mul", ["correction", "present"], "correction.present")
     graph.node("Add", ["beats.timing", "correction.present"], "beats")
-    graph.node("Softmax", ["beats"], "classes", axis=1)
-    graph.node("Concat", ["hidden.next", "classes"], "summed", axis=1)
     _running(graph)
-    graph.node("Concat", ["hidden.next", "told", "mean", "highest.next"], "so_far", axis=1)
-    graph.linear("so_far", "so_far.embedded", net.context)
-    graph.node("Relu", ["so_far.embedded"], "context")
+    graph.node("Concat", ["hidden.next", "mean", "highest.next"], "context", axis=1)
     graph.linear("context", "rhythm", net.rhythm)
     return graph.build(stage)
 
@@ -126,10 +114,10 @@ def _gru(graph: _Graph, net: BeatNet) -> None:
 
 
 def _running(graph: _Graph) -> None:
-    """Running mean and fading maximum of "summed", as `beat_model` has them."""
+    """Running mean and fading maximum of the hidden state, as `beat_model` has them."""
     keep, one = graph.constant("mean.keep", MEAN_KEEP), graph.constant("one", 1.0)
     graph.node("Mul", ["total", keep], "total.faded")
-    graph.node("Add", ["total.faded", "summed"], "total.next")
+    graph.node("Add", ["total.faded", "hidden.next"], "total.next")
     graph.node("Mul", ["count", keep], "count.faded")
     graph.node("Add", ["count.faded", one], "count.next")
     graph.node("Div", ["total.next", "count.next"], "mean")
@@ -138,7 +126,7 @@ def _running(graph: _Graph) -> None:
         "Mul", ["highest.above", graph.constant("max.keep", MAX_KEEP)], "highest.above.faded"
     )
     graph.node("Sub", ["highest.above.faded", one], "highest.faded")
-    graph.node("Max", ["highest.faded", "summed"], "highest.next")
+    graph.node("Max", ["highest.faded", "hidden.next"], "highest.next")
 
 
 class _Graph:

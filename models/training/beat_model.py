@@ -11,22 +11,11 @@ from models.beat_shape import DISTANCES
 from models.beat_token import RR_WIDTH
 from models.training import splits
 
-__all__ = [
-    "MAX_KEEP",
-    "MEAN_KEEP",
-    "PRESENCE",
-    "STAGE_RHYTHMS",
-    "TOKEN_CLIP",
-    "BeatLogits",
-    "BeatNet",
-]
+__all__ = ["MAX_KEEP", "MEAN_KEEP", "PRESENCE", "TOKEN_CLIP", "BeatLogits", "BeatNet"]
 
 HIDDEN = 48
 SHAPE = 40
-STAGE_RHYTHMS = ("not_af", "af")
 MIXED = 32
-CONTEXT = 32
-SUMMED = HIDDEN + len(splits.BEAT_CLASSES)  # what the GRU knows, and the classes of the beats
 PRESENCE = RR_WIDTH + DISTANCES - 1  # of a token: 1 where there is a shape
 TOKEN_CLIP = 6.0  # standard deviations
 MEAN_KEEP = 0.97  # a beat; the running mean of the state spans about 33 beats
@@ -35,7 +24,7 @@ MAX_KEEP = 0.99
 
 @dataclass(frozen=True)
 class BeatLogits:
-    """beats: (batch, beats, 5). rhythm: (batch, beats, 2), of all up to that beat."""
+    """beats: (batch, beats, 5). rhythm: (batch, beats, 4), of all up to that beat."""
 
     beats: Tensor
     rhythm: Tensor
@@ -46,7 +35,7 @@ class BeatNet(nn.Module):
 
     The timing alone gives logits, so that sequences without a signal teach it too; the shape,
     seen together with the timing, corrects them where there is a signal. The running mean and
-    maximum of what the GRU knows and of the classes so far give the rhythm.
+    maximum of what the GRU knows give the rhythm.
 
     width: of a token. mean, scale: (width,), what tokens are standardised by.
     """
@@ -65,8 +54,7 @@ class BeatNet(nn.Module):
         self.dropout = nn.Dropout(0.2)
         self.beats = nn.Linear(2 * HIDDEN, len(splits.BEAT_CLASSES))
         self.correction = nn.Linear(MIXED, len(splits.BEAT_CLASSES))
-        self.context = nn.Linear(2 * HIDDEN + 2 * SUMMED, CONTEXT)
-        self.rhythm = nn.Linear(CONTEXT, len(STAGE_RHYTHMS))
+        self.rhythm = nn.Linear(3 * HIDDEN, len(splits.RHYTHMS))
 
     def forward(self, tokens: Tensor) -> BeatLogits:
         """tokens: (batch, beats, width), raw, from the first beat of each stream."""
@@ -78,20 +66,18 @@ class BeatNet(nn.Module):
         hidden, _ = self.gru(told)
         heard = self.dropout(torch.cat([hidden, told], 2))
         mixed = torch.relu(self.both(torch.cat([seen, heard], 2)))
+        context = self.dropout(torch.cat([hidden, *_running(hidden)], 2))
         beats = self.beats(heard) + present * self.correction(mixed)
-        summed = torch.cat([hidden, torch.softmax(beats.detach(), 2)], 2)
-        so_far = torch.cat([hidden, told, *_running(summed)], 2)
-        context = torch.relu(self.context(self.dropout(so_far)))
         return BeatLogits(beats, self.rhythm(context))
 
 
-def _running(values: Tensor) -> tuple[Tensor, Tensor]:
+def _running(hidden: Tensor) -> tuple[Tensor, Tensor]:
     """Running mean and fading maximum, from the first beat to each beat."""
-    total = torch.zeros_like(values[:, 0])
+    total = torch.zeros_like(hidden[:, 0])
     highest = torch.full_like(total, -1.0)
     weight = 0.0
     means, highests = [], []
-    for now in values.unbind(1):
+    for now in hidden.unbind(1):
         total = MEAN_KEEP * total + now
         weight = MEAN_KEEP * weight + 1.0
         highest = torch.maximum(MAX_KEEP * (highest + 1.0) - 1.0, now)

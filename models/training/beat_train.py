@@ -30,7 +30,7 @@ _RATE = 3e-3
 _STANDARDISE_BATCHES = 12
 _LEAST_SCALE = 1e-2
 _BEAT_WEIGHTS = torch.tensor([1.0, 1.5, 1.5, 1.0, 1.0])
-_RHYTHM_SHARE = 1.0
+_RHYTHM_SHARE = 0.5
 
 
 def loss_of(logits: BeatLogits, batch: BeatBatch) -> dict[str, Tensor]:
@@ -45,7 +45,7 @@ def loss_of(logits: BeatLogits, batch: BeatBatch) -> dict[str, Tensor]:
         "rhythm": _RHYTHM_SHARE
         * functional.cross_entropy(
             logits.rhythm.flatten(0, 1),
-            torch.from_numpy(batch.fibrillates).flatten(),
+            torch.from_numpy(batch.rhythm).flatten(),
             ignore_index=splits.IGNORE,
             label_smoothing=0.05,
         ),

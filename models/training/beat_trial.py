@@ -92,15 +92,13 @@ def patient_lines(judged: list[Judged], least: int) -> Iterator[str]:
 
 
 def rhythm_line(judged: list[Judged]) -> str:
-    """AUROC and F1 of AF against normal and other rhythm, at the end of each recording."""
-    score = np.array([rhythm[-1, 1] for _, _, rhythm in judged])
+    """AUROC of AF against normal and other, F1 of AF, mean F1 of normal, AF, other; at the end."""
+    score = np.array([rhythm[-1] for _, _, rhythm in judged])
     truth = np.array([int(sequence.rhythm[0]) for sequence, _, _ in judged])
+    values = [f1(score.argmax(1), truth, label) for label in range(3)]
     clean = truth != 3
-    said, fibrillates = score[clean], truth[clean] == 1
-    area = auroc(said, fibrillates)
-    return (
-        f"AUROC {area:.4f}  F1(A) {f1((said >= 0.5).astype(int), fibrillates.astype(int), 1):.3f}"
-    )
+    area = auroc(score[clean, 1], truth[clean] == 1)
+    return f"AUROC {area:.4f}  F1(A) {values[1]:.3f}  mean F1 {np.mean(values):.3f}"
 
 
 def _report(judged: list[Judged]) -> None:

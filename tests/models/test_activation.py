@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from models.activation import Activation
+from models.bundle import Bundle
 from models.errors import BundleError, ModelError
 from tests.models.rebundle import NAME, copy_to, edit_manifest, hops
 
@@ -53,6 +54,23 @@ def test_damage_and_other_digests_leave_the_old_one_running(tmp_path: Path) -> N
         activation.replace(folder)
     with pytest.raises(ModelError, match="no bundle"):
         activation.replace("nothing-here")
+    assert activation.bundle is old
+
+
+def test_a_trial_that_fails_leaves_the_old_one_running(tmp_path: Path) -> None:
+    activation = Activation(NAME)
+    old, tried = activation.bundle, []
+
+    def trial(bundle: Bundle) -> None:
+        tried.append(bundle.manifest.version)
+        assert activation.bundle is old
+        raise ValueError("does not fit")
+
+    folder = copy_to(tmp_path)
+    edit_manifest(folder, lambda manifest: manifest.update(version="9.9.9"))
+    with pytest.raises(ValueError, match="does not fit"):
+        activation.replace(folder, trial=trial)
+    assert tried == ["9.9.9"]
     assert activation.bundle is old
 
 
