@@ -5,13 +5,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SOURCE := setup.cfg pyproject.toml
 
-.PHONY: demo test lint types contracts unit bench evaluate train schemas clean help
+.PHONY: demo test lint types contracts unit bench evaluate reliability train schemas clean help
 
 help:
 	@echo "make demo    watch ECG flow from a patch to alerts on MQTT (about a minute)"
 	@echo "make test    style, types, import contracts and all tests"
 	@echo "make bench   speed of the signal path and of publishing, beside its peers"
 	@echo "make evaluate  figures on all annotated recordings in EDGE_DATA (half an hour of one core)"
+	@echo "make reliability  kill and cut the power at every step of an alert (half an hour of two cores)"
 	@echo "make train     data, pre-training, training, export and figures of the encoder (2 hours of one core)"
 	@echo "make clean   remove the virtual environment and all caches"
 
@@ -59,6 +60,9 @@ evaluate: $(VENV)/.demo
 	$(call HAVE,nstdb/em.hea) $(JUDGE) qrs $(EDGE_DATA)/mitdb --lead 0 $(NOISE) --noise-method whole --snr 6 $(RATCHET)
 	$(call HAVE,nstdb/em.hea) $(JUDGE) qrs $(EDGE_DATA)/mitdb --lead 0 $(NOISE) --noise-method whole --snr 0 $(RATCHET)
 
+reliability: $(VENV)/.test
+	EDGE_RELIABILITY=full $(BIN)/python -m pytest tests/reliability -s
+
 SIZE  ?= s
 CINC  ?= $(EDGE_DATA)/cinc2017
 ARRDB ?= $(EDGE_DATA)/arrdb
@@ -84,6 +88,9 @@ train: .data/training.npz .data/consensus.npz .data/sequences.npz .data/rendered
 	$(TRAIN) models.training.export --size $(SIZE) --beats .runs/beats-$(SIZE)
 	$(TRAIN) models.training.evaluate --size $(SIZE)
 
+schemas: $(VENV)/.demo
+	$(BIN)/python -m edge.schemas
+
 $(VENV)/.python:
 	sh .ci/make-venv $(VENV)
 	@touch $@
@@ -91,7 +98,7 @@ $(VENV)/.python:
 $(VENV)/.demo: $(VENV)/.python $(SOURCE)
 	$(BIN)/pip install -qq --editable '.[broker,records]'
 	$(BIN)/edge warmup
-	-@sh .ci/install-mosquitto
+	-@sh .ci/install mosquitto "mosquitto mosquitto-clients" "the demo uses its embedded broker, broker tests skip"
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo $(SOURCE)

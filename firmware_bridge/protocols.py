@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -12,6 +13,8 @@ __all__ = [
     "Decoder",
     "GattDevice",
     "GattProfile",
+    "Introducing",
+    "Listening",
     "Refusing",
     "SerialDevice",
     "SerialProfile",
@@ -42,6 +45,17 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Release the link; a `read` under way returns or raises soon. Never raises."""
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """What a Transport has besides, where its peer comes to it instead of being called."""
+
+    def pause(self) -> None:
+        """End the session without closing the door: who comes now is served by the next `open`.
+
+        Never raises. `close` closes the door too.
+        """
 
 
 @runtime_checkable
@@ -155,6 +169,14 @@ class Conversing(Protocol):
 
     def replies(self) -> tuple[bytes, ...]:
         """What the device is to be told because of what it sent; each is given once, in order."""
+
+
+@runtime_checkable
+class Introducing(Protocol):
+    """What a Transport or a Decoder has besides, where the device tells who it is."""
+
+    def about(self) -> Mapping[str, str]:
+        """What it says of itself while the link is open: "model", "firmware" and the like."""
 
 
 @runtime_checkable

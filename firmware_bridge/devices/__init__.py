@@ -20,8 +20,31 @@ __all__ = ["ENTRY_POINT_GROUP", "decoder_names", "make_decoder"]
 ENTRY_POINT_GROUP = "edge.devices"
 
 _DECODERS: dict[str, tuple[str, str]] = {
+    "ad8232": ("firmware_bridge.devices.ad8232", "Ad8232Decoder"),
+    "ads1292r": ("firmware_bridge.devices.protocentral_boards", "Ads1292rDecoder"),
+    "ads1293": ("firmware_bridge.devices.protocentral_boards", "Ads1293Decoder"),
+    "bioharness": ("firmware_bridge.devices.bioharness", "BioHarnessDecoder"),
+    "bitalino": ("firmware_bridge.devices.bitalino", "BitalinoDecoder"),
+    "chords": ("firmware_bridge.devices.chords", "ChordsDecoder"),
+    "cyton": ("firmware_bridge.devices.cyton", "CytonDecoder"),
+    "ganglion": ("firmware_bridge.devices.ganglion", "GanglionDecoder"),
+    "healthypi5": ("firmware_bridge.devices.protocentral_boards", "HealthyPi5Decoder"),
+    "healthypi_ble": ("firmware_bridge.devices.healthypi_ble", "HealthyPiBleDecoder"),
+    "healthypi_v4": ("firmware_bridge.devices.protocentral_boards", "HealthyPiV4Decoder"),
+    "heart_rate": ("firmware_bridge.devices.heart_rate", "HeartRateDecoder"),
+    "max30001": ("firmware_bridge.devices.protocentral_boards", "Max30001Decoder"),
+    "max30003": ("firmware_bridge.devices.protocentral_boards", "Max30003Decoder"),
+    "movesense": ("firmware_bridge.devices.movesense", "MovesenseDecoder"),
+    "movesense_primbs": ("firmware_bridge.devices.movesense_primbs", "MovesensePrimbsDecoder"),
     "native": ("firmware_bridge.native", "NativeDecoder"),
+    "npg_lite": ("firmware_bridge.devices.npg_lite", "NpgLiteDecoder"),
+    "pc80b": ("firmware_bridge.devices.pc80b", "Pc80bDecoder"),
     "polar_h10": ("firmware_bridge.devices.polar_h10", "PolarH10Decoder"),
+    "polar_oh1": ("firmware_bridge.devices.polar_optical", "PolarOh1Decoder"),
+    "polar_verity": ("firmware_bridge.devices.polar_optical", "PolarVerityDecoder"),
+    "shimmer3": ("firmware_bridge.devices.shimmer3", "Shimmer3Decoder"),
+    "viatom_er1": ("firmware_bridge.devices.viatom", "ViatomDecoder"),
+    "viatom_er3": ("firmware_bridge.devices.viatom_er3", "ViatomEr3Decoder"),
 }
 
 
