@@ -15,18 +15,26 @@ from firmware_bridge.source_uri import SCHEMES
 
 
 def capture(uri: str, path: Path, for_s: float | None, clock: Clock) -> dict[str, Any]:
-    """Write what the source sends; KeyboardInterrupt ends it as the time does.
+    """Write what the source sends and what it is told; KeyboardInterrupt ends it as the time does.
 
-    Raises SourceError where the source cannot be opened or the file cannot be written.
+    Raises SourceError where the source cannot be opened, breaks off (what came until then is in
+    the file), or the file cannot be written.
     """
     source = open_source(uri)
-    counted = {"packets": 0, "bytes": 0}
-    with _writing(path, _header(uri)) as writer, contextlib.suppress(KeyboardInterrupt):
-        for packet in packets(source, for_s, clock):
-            writer.write(packet)
-            source.decoder.push(packet)
-            counted["packets"] += 1
-            counted["bytes"] += len(packet.data)
+    counted = {"packets": 0, "bytes": 0, "commands": 0}
+    with _writing(path, _header(uri)) as writer:
+
+        def wrote(data: bytes, at_ns: int) -> None:
+            writer.wrote(data, at_ns)
+            counted["commands"] += 1
+
+        reading = packets(source, for_s, clock, on_write=wrote)
+        with contextlib.suppress(KeyboardInterrupt), contextlib.closing(reading):
+            for packet in reading:
+                writer.write(packet)
+                source.decoder.push(packet)
+                counted["packets"] += 1
+                counted["bytes"] += len(packet.data)
     count = source.decoder.count
     return {**counted, "frames": count.frames, "bad_frames": count.bad_frames, "file": str(path)}
 

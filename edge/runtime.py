@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Protocol
 
 from edge.clock import Clock
@@ -21,9 +22,15 @@ from firmware_bridge.stream import NS_PER_S
 SHARE = 64
 """Events of one link that may wait in the engine's queue."""
 
-TICK_NS = NS_PER_S
+TICK_NS = NS_PER_S // 4
+"""How often silence is looked for: so much later than its limit an alarm of it may be."""
+TICKS_OF_OBSERVERS = 4
 POLL_S = 0.1
-STOP_S = 1.0
+STOP_S = 3.0
+"""A Bluetooth device needs that long to be told to rest and to be let go."""
+
+Work = Callable[[], None]
+"""What waits for the engine: an event of a link to be handled, or a call from elsewhere."""
 
 
 class Observer(Protocol):
@@ -47,7 +54,7 @@ class Runtime:
         self._observers = tuple(observers)
         self._monitors: list[Monitor] = []
         self._feeds: list[_Feed] = []
-        self._events: queue.SimpleQueue[tuple[_Feed, LinkEvent]] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Work] = queue.SimpleQueue()
         self._stopping = threading.Event()
 
     @property
@@ -58,7 +65,7 @@ class Runtime:
     def add(self, monitor: Monitor, source: Source) -> None:
         """Watch `source` with `monitor`. Before `run` only."""
         self._monitors.append(monitor)
-        self._feeds.append(_Feed(monitor, source, self._events, self._stopping))
+        self._feeds.append(_Feed(monitor, source, self._waiting, self._stopping))
 
     def stepped(self, monitor: Monitor, step: Step) -> None:
         """Hand a step on to all observers."""
@@ -70,6 +77,10 @@ class Runtime:
         for observer in self._observers:
             observer.link_changed(monitor, report)
 
+    def call(self, work: Work) -> None:
+        """Have something done in the engine's thread, in its turn; from any thread."""
+        self._waiting.put(work)
+
     def stop(self) -> None:
         """Ask `run` to return; from any thread or a signal handler."""
         self._stopping.set()
@@ -79,13 +90,14 @@ class Runtime:
         started_ns = self._clock.monotonic_ns()
         for feed in self._feeds:
             feed.link.start()
-        tick_ns = started_ns + TICK_NS
+        tick_ns, ticks = started_ns + TICK_NS, 0
         try:
             while not self._over(started_ns, for_s):
                 self._work(tick_ns)
                 now_ns = self._clock.monotonic_ns()
                 if now_ns >= tick_ns:
-                    self._tick()
+                    ticks += 1
+                    self._tick(ticks % TICKS_OF_OBSERVERS == 0)
                     tick_ns = max(tick_ns + TICK_NS, now_ns)
         finally:
             self._close()
@@ -100,15 +112,15 @@ class Runtime:
         """Handle events until the queue is empty for a moment or the next tick is due."""
         left_s = max(0.0, (until_ns - self._clock.monotonic_ns()) / NS_PER_S)
         try:
-            feed, event = self._events.get(timeout=min(POLL_S, left_s))
+            work = self._waiting.get(timeout=min(POLL_S, left_s))
         except queue.Empty:
             return
-        feed.handle(event)
+        work()
 
-    def _tick(self) -> None:
+    def _tick(self, for_observers: bool) -> None:
         for monitor in self._monitors:
             monitor.tick()
-        for observer in self._observers:
+        for observer in self._observers if for_observers else ():
             observer.ticked(self._monitors)
 
     def _close(self) -> None:
@@ -124,9 +136,8 @@ class Runtime:
 
     def _drain(self) -> None:
         """What the links had read before they stopped is not lost."""
-        while not self._events.empty():
-            feed, event = self._events.get_nowait()
-            feed.handle(event)
+        while not self._waiting.empty():
+            self._waiting.get_nowait()()
 
 
 class _Feed:
@@ -136,11 +147,11 @@ class _Feed:
         self,
         monitor: Monitor,
         source: Source,
-        events: queue.SimpleQueue[tuple[_Feed, LinkEvent]],
+        waiting: queue.SimpleQueue[Work],
         stopping: threading.Event,
     ) -> None:
         self._monitor = monitor
-        self._events = events
+        self._waiting = waiting
         self._stopping = stopping
         self._free = threading.BoundedSemaphore(SHARE)
         self.link = Link(source, self._put)
@@ -153,4 +164,4 @@ class _Feed:
         while not self._free.acquire(timeout=POLL_S):
             if self._stopping.is_set():
                 return
-        self._events.put((self, event))
+        self._waiting.put(partial(self.handle, event))

@@ -3,8 +3,9 @@
 A frame cannot arrive before it was sent, so `host - device` is the true offset of the clocks
 plus a latency that is never negative: its lower envelope is the offset with the least latency
 (as in Paxson, "On calibrating measurements of packet transit times", 1998). The slope of the
-envelope is the drift, fitted to the minima of short windows by the median of all pairwise
-slopes (Theil-Sen), which stalls and bursts do not move.
+envelope is the drift: that of the line which lies below the minima of all windows and closest to
+them (Moon, Skelly and Towsley, "Estimation and removal of clock skew from network delay
+measurements", 1999). Delays, however long and many, do not move it.
 """
 
 from __future__ import annotations
@@ -12,21 +13,18 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-import numpy as np
-
 from firmware_bridge.stream import NS_PER_S
 
 __all__ = ["ClockMap"]
 
 WINDOW_NS = 5 * NS_PER_S
-WINDOWS_MAX = 60
-"""Five minutes: long enough for a few ppm, short enough to follow a warming crystal."""
+WINDOWS_MAX = 120
+"""Ten minutes: long enough for a few ppm, short enough to follow a warming crystal."""
 WINDOWS_FOR_PACE = 3
 SPAN_FOR_DRIFT_NS = 60 * NS_PER_S
 DRIFT_MAX_PPM = 20_000.0
 """Beyond 2 %, the limit of RC oscillators, the data are a replay and not a clock."""
 LATENCY_MAX_NS = 60 * NS_PER_S
-"""A later arrival than this is a clock that was set, not a delay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +37,13 @@ class _Minimum:
 
 
 class ClockMap:
-    """Maps the device clock to host time; memory and work a frame are bounded."""
+    """Maps the device clock to host time; memory and work a frame are bounded.
 
-    def __init__(self) -> None:
+    latency_max_ns: a later arrival than this is a clock that was set, not a delay.
+    """
+
+    def __init__(self, latency_max_ns: int = LATENCY_MAX_NS) -> None:
+        self._latency_max_ns = latency_max_ns
         self._closed: deque[_Minimum] = deque(maxlen=WINDOWS_MAX)
         self._open: _Minimum | None = None
         self._lowest: _Minimum | None = None
@@ -66,7 +68,7 @@ class ClockMap:
     def observe(self, device_ns: int, host_ns: int) -> None:
         """What the device clock calls `device_ns` reached the host at `host_ns`."""
         seen = _Minimum(device_ns // WINDOW_NS, device_ns, host_ns - device_ns)
-        if self._open and seen.offset_ns - self._open.offset_ns > LATENCY_MAX_NS:
+        if self._open and seen.offset_ns - self._open.offset_ns > self._latency_max_ns:
             self.reset()
         if self._open is None:
             self._open = seen
@@ -100,7 +102,7 @@ class ClockMap:
         self._lowest = min(self._closed, key=lambda seen: self._offset_ns(seen, newest_ns))
 
     def _fit_slope(self) -> None:
-        slope = _median_slope(list(self._closed))
+        slope = _slope_below(list(self._closed))
         span = self._closed[-1].device_ns - self._closed[0].device_ns
         self._is_real_time = abs(slope) * 1e6 <= DRIFT_MAX_PPM
         is_known = self._is_real_time and span >= SPAN_FOR_DRIFT_NS
@@ -108,9 +110,23 @@ class ClockMap:
         self._drift_ppm = -slope * 1e6 if is_known else None
 
 
-def _median_slope(minima: list[_Minimum]) -> float:
-    first = minima[0]
-    x = np.array([m.device_ns - first.device_ns for m in minima], np.float64)
-    y = np.array([m.offset_ns - first.offset_ns for m in minima], np.float64)
-    i, j = np.triu_indices(len(minima), 1)
-    return float(np.median((y[j] - y[i]) / (x[j] - x[i])))
+def _slope_below(minima: list[_Minimum]) -> float:
+    """Slope of the line below all minima with the least sum of distances to them.
+
+    It is the edge of their lower convex hull that lies under their mean time.
+    """
+    first, mean_ns = minima[0], sum(each.device_ns for each in minima) / len(minima)
+    hull: list[tuple[int, int]] = []
+    for each in minima:
+        point = (each.device_ns - first.device_ns, each.offset_ns - first.offset_ns)
+        while len(hull) >= 2 and not _turns_up(hull[-2], hull[-1], point):
+            hull.pop()
+        hull.append(point)
+    right = next(k for k in range(1, len(hull)) if hull[k][0] >= mean_ns - first.device_ns)
+    (x1, y1), (x2, y2) = hull[right - 1], hull[right]
+    return (y2 - y1) / (x2 - x1)
+
+
+def _turns_up(a: tuple[int, int], b: tuple[int, int], c: tuple[int, int]) -> bool:
+    """Whether b lies below the line from a to c."""
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) > 0

@@ -17,5 +17,9 @@ class TransientSourceError(SourceError):
     """The link broke (unplugged, out of range); opening again may succeed."""
 
 
+class NotInReachError(TransientSourceError):
+    """The device is not there now (unplugged, not advertising); it is to be watched for."""
+
+
 class EncodeError(BridgeError):
     """Values that the wire format cannot carry."""

@@ -16,7 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from firmware_bridge.errors import SourceError, TransientSourceError
+from firmware_bridge.conversation import Conversation
+from firmware_bridge.errors import NotInReachError, SourceError, TransientSourceError
+from firmware_bridge.lookalike import Sample, looks_like
+from firmware_bridge.protocols import Listening
 from firmware_bridge.source import Source
 from firmware_bridge.stream import Packet
 from firmware_bridge.watchdog import Doubts, LinkTiming, Watchdog
@@ -57,8 +60,9 @@ class Link:
 
     sink: takes every event. A queue that is full, or a call that blocks, holds the reading back,
         so nothing is lost on this side. clock_ns: host monotonic clock, nanoseconds.
-    A device that was once open is opened again for ever; where the very first opening fails
-    with a SourceError that is not transient, the link fails with it.
+    A device that was once open is opened again for ever, at longer and longer intervals where it
+    is there and fails, at once where it was out of reach and comes back. Where the very first
+    opening fails with a SourceError that is not transient, the link fails with it.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Link:
         self._opening = False
         self._seen = False
         self._failures = 0
+        self._out_of_reach = False
         self._thread = threading.Thread(
             target=self._run, name=f"link {source.transport.name}", daemon=True
         )
@@ -109,17 +114,24 @@ class Link:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set() and self._session():
-                wait_s = self._timing.backoff_s(self._failures, random.random())
-                self._failures += 1
-                self._stopping.wait(wait_s)
+                self._stopping.wait(self._pause_s())
         except _SinkFailedError:
             log.exception("%s: the taker of its events failed", self._source.transport.name)
         finally:
             self._source.transport.close()
 
+    def _pause_s(self) -> float:
+        """How long to wait before the link is opened again."""
+        if self._out_of_reach:
+            self._failures = 0
+            return self._timing.watch_s
+        self._failures += 1
+        return self._timing.backoff_s(self._failures - 1, random.random())
+
     def _session(self) -> bool:
         """Open once and read to the end of it; whether to open again."""
-        self._say("connecting")
+        if not self._out_of_reach:
+            self._say("connecting")
         try:
             self._open()
             self._read_on()
@@ -136,8 +148,16 @@ class Link:
             log.exception("%s: unexpected error", self._source.transport.name)
             return self._lost(SourceError(f"{type(error).__name__}: {error}"))
         finally:
-            self._source.transport.close()
+            self._hang_up()
         return True
+
+    def _hang_up(self) -> None:
+        """End a session; those who call us find the door open until the next one."""
+        transport = self._source.transport
+        if isinstance(transport, Listening):
+            transport.pause()
+        else:
+            transport.close()
 
     def _lost(self, error: SourceError) -> bool:
         """Tell why the link is no more; whether to open it again."""
@@ -145,34 +165,43 @@ class Link:
         if hopeless or self._source.finite:
             self._emit(LinkState("failed", self._clock_ns(), str(error), error))
             return False
-        if not self._stopping.is_set():
+        watching, self._out_of_reach = self._out_of_reach, isinstance(error, NotInReachError)
+        if not self._stopping.is_set() and not (watching and self._out_of_reach):
             self._say("disconnected", str(error))
         return True
 
     def _open(self) -> None:
+        """Open the transport; a device that was out of reach is announced once it is back."""
         self._opening = True
         try:
             if not self._stopping.is_set():
                 self._source.transport.open()
         finally:
             self._opening = False
-        if not self._stopping.is_set():
-            self._seen = True
-            self._command(self._source.decoder.start_commands())
+        if self._out_of_reach and not self._stopping.is_set():
+            self._out_of_reach = False
+            self._say("connecting")
+        self._seen = True
 
     def _read_on(self) -> None:
-        """Hand packets on until stopped; raises as the transport does."""
-        source, timing = self._source, self._timing
-        dog = Watchdog(timing, self._clock_ns(), source.first_data_s, not source.finite)
+        """Hand packets on and talk to the device until stopped; raises as the transport does."""
+        source, timing, now_ns = self._source, self._timing, self._clock_ns()
+        patience_s = source.settle_s + source.first_data_s
+        dog = Watchdog(timing, now_ns, patience_s, not source.finite)
         doubts = Doubts(source.decoder, timing.unreadable_bytes)
+        talk = Conversation(source.decoder, now_ns, source.settle_s)
+        sample = Sample()
         while not self._stopping.is_set():
-            packet = source.transport.read(timing.poll_s)
+            self._command(talk.due(self._clock_ns()))
+            packet = source.transport.read(talk.wait_s(self._clock_ns(), timing.poll_s))
             if packet is not None:
                 self._hand_on(packet, dog)
+                sample.add(packet)
             complaint = doubts.complaint()
             if complaint:
-                self._say("unreadable", f"{source.description}: {complaint}")
-            self._act(dog)
+                known = "; ".join(filter(None, (complaint, looks_like(sample.data))))
+                self._say("unreadable", f"{source.description}: {known}")
+            self._act(dog, talk)
 
     def _hand_on(self, packet: Packet, dog: Watchdog) -> None:
         channels = self._source.data_channels
@@ -183,11 +212,11 @@ class Link:
         self._emit(packet)
         dog.excuse(self._clock_ns())
 
-    def _act(self, dog: Watchdog) -> None:
+    def _act(self, dog: Watchdog, talk: Conversation) -> None:
         verdict = dog.verdict(self._clock_ns())
         if verdict == "prod":
             self._say("stalled", f"{self._source.description}: the link is up but no data comes")
-            self._command(self._source.decoder.start_commands())
+            self._command(talk.begin(self._clock_ns()))
         elif verdict == "reopen":
             raise TransientSourceError(f"{self._source.description}: no data, even when asked")
 

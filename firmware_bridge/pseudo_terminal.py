@@ -20,6 +20,8 @@ __all__ = ["PseudoTerminal", "PseudoTerminalFeeder"]
 _POLL_MS = 20
 """How soon a blocked write notices that the port was closed, or a reader came."""
 _READ_BYTES = 4096
+_HEARD_BYTES_MAX = 64 * 1024
+"""What programs wrote and nobody asked for is kept up to this size, the latest of it."""
 
 
 class PseudoTerminal:
@@ -36,6 +38,7 @@ class PseudoTerminal:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._dirty = False
+        self._heard = bytearray()
         self.path = self._open()
         try:
             self._make_link(link)
@@ -59,10 +62,24 @@ class PseudoTerminal:
                 self._forget_unread()
                 break
             if events & select.POLLIN:
-                self._drop_commands()
+                self._hear()
             if events & select.POLLOUT:
                 given += self._write_some(data[given:])
         return given
+
+    def commands(self, timeout_s: float) -> bytes:
+        """What programs wrote since the last call, waiting up to `timeout_s` for something."""
+        for _ in range(max(1, round(timeout_s * 1000 / _POLL_MS))):
+            if self._heard or self._closed.is_set():
+                break
+            events = self._poll(_POLL_MS if timeout_s else 0, select.POLLIN)
+            if events & select.POLLIN:
+                self._hear()
+            elif events and timeout_s:  # nobody has the port open
+                self._closed.wait(_POLL_MS / 1000)
+        with self._lock:
+            heard, self._heard = bytes(self._heard), bytearray()
+        return heard
 
     def wait_for_reader(self, timeout_s: float) -> bool:
         """Wait until a program opens the port; whether one did in `timeout_s` seconds."""
@@ -120,12 +137,12 @@ class PseudoTerminal:
             raise SourceError(f"cannot make the link {wanted}: {error.strerror}") from None
         self._link = wanted
 
-    def _poll(self, timeout_ms: int) -> int:
+    def _poll(self, timeout_ms: int, events: int = select.POLLIN | select.POLLOUT) -> int:
         poller = select.poll()
         with self._lock:
             if self._master < 0:
                 return select.POLLHUP
-            poller.register(self._master, select.POLLIN | select.POLLOUT)
+            poller.register(self._master, events)
         return next((events for _, events in poller.poll(timeout_ms)), 0)
 
     def _write_some(self, data: bytes) -> int:
@@ -135,10 +152,11 @@ class PseudoTerminal:
                 return os.write(self._master, data)
         return 0
 
-    def _drop_commands(self) -> None:
+    def _hear(self) -> None:
         with self._lock, contextlib.suppress(OSError):
             if self._master >= 0:
-                os.read(self._master, _READ_BYTES)
+                self._heard += os.read(self._master, _READ_BYTES)
+                del self._heard[:-_HEARD_BYTES_MAX]
 
     def _forget_unread(self) -> None:
         """Leave nothing of a reader that went for the one that comes."""

@@ -18,7 +18,8 @@ class Source:
 
     uri: as given, without secrets. finite: ends by itself (EOFError of the transport).
     data_channels: the channels whose silence means a stall; empty if all packets carry samples.
-    first_data_s: how long the first data may take after opening. description: for people.
+    first_data_s: how long the first data may take after opening. settle_s: from opening until the
+    device hears commands. description: for people.
     """
 
     uri: str
@@ -28,6 +29,7 @@ class Source:
     description: str
     data_channels: tuple[str, ...] = ()
     first_data_s: float = 10.0
+    settle_s: float = 0.0
 
 
 def open_source(uri: str) -> Source:

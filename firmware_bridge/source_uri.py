@@ -15,6 +15,7 @@ from firmware_bridge.errors import SourceUriError
 __all__ = ["SCHEMES", "Scheme", "SourceUri", "parse_uri", "redact", "third_party"]
 
 ENTRY_POINT_GROUP = "edge.sources"
+SECRETS = "pass(?:word)?|token|secret|key|auth"
 ADDRESS = r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}"
 
 Check = Callable[[str], str | None]
@@ -97,6 +98,25 @@ def service_uuid(value: str) -> str | None:
     return "it takes 4 hexadecimal digits, such as 180d, or a UUID of 36 characters"
 
 
+def token(value: str) -> str | None:
+    """A shared secret: long enough not to be guessed, and fit for a line and for a header."""
+    if re.fullmatch(r"[0-9A-Za-z._~+/=-]{8,128}", value):
+        return None
+    return "it takes 8 to 128 letters, digits and . _ ~ + / = -"
+
+
+WEB_SOCKET_OPTIONS: Mapping[str, Check] = MappingProxyType(
+    {
+        "device": filled,
+        "listen": one_of("1"),
+        "token": token,
+        "cert": filled,
+        "key": filled,
+        "ca": filled,
+        "host": filled,
+    }
+)
+
 SCHEMES: Mapping[str, Scheme] = MappingProxyType(
     {
         "serial": Scheme(
@@ -110,6 +130,18 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             "open_ble",
             {"device": filled, "name": filled, "service": service_uuid},
             device_options=True,
+        ),
+        "tcp": Scheme(
+            "firmware_bridge.transports.tcp",
+            "open_tcp",
+            {"device": filled, "listen": one_of("1"), "token": token},
+            device_options=True,
+        ),
+        "ws": Scheme(
+            "firmware_bridge.transports.ws", "open_ws", WEB_SOCKET_OPTIONS, device_options=True
+        ),
+        "wss": Scheme(
+            "firmware_bridge.transports.ws", "open_ws", WEB_SOCKET_OPTIONS, device_options=True
         ),
         "replay": Scheme(
             "firmware_bridge.transports.replay",
@@ -144,7 +176,12 @@ def parse_uri(text: str) -> SourceUri:
 def redact(uri: str) -> str:
     """The URI without user names, passwords and tokens, fit for logs and messages."""
     uri = re.sub(r"//[^/?#]*@", "//***@", uri)
-    return re.sub(r"(?i)\b(pass(?:word)?|token|secret|key|auth)=[^&]*", r"\1=***", uri)
+    return re.sub(rf"(?i)\b({SECRETS})=[^&]*", r"\1=***", uri)
+
+
+def is_secret(option: str) -> bool:
+    """Whether an option's value is not to be shown."""
+    return re.fullmatch(SECRETS, option, re.IGNORECASE) is not None
 
 
 def third_party() -> dict[str, EntryPoint]:
@@ -184,7 +221,8 @@ def _check_options(text: str, uri: SourceUri) -> None:
             raise SourceUriError(f"source {redact(text)!r}: no option {name!r}: {known}{hint}")
         problem = check(value)
         if problem:
-            raise SourceUriError(f"source {redact(text)!r}: {name}={value!r}: {problem}")
+            shown = f"{name}=***" if is_secret(name) else f"{name}={value!r}"
+            raise SourceUriError(f"source {redact(text)!r}: {shown}: {problem}")
 
 
 def _check_third_party(text: str, scheme: str) -> None:

@@ -35,6 +35,9 @@ WINDOW_FRAMES_MIN = 8
 JUMP_MAX_S = 3600
 """Longest jump ahead that a counter may make beyond the time that passed on the host."""
 
+PACE_LATENCY_MAX_NS = 250_000_000
+"""Beyond it a counter has turned unseen, and the index no longer tells the time."""
+
 COUNTED = (
     *("received", "delivered", "duplicate", "late", "bad", "gap"),
     *("reboots", "format_changes"),
@@ -76,6 +79,7 @@ class Timeline:
         self._window = ReorderWindow()
         self._gaps = GapMemory()
         self._clock = ClockMap()
+        self._pace = ClockMap(PACE_LATENCY_MAX_NS)
         self._counts = dict.fromkeys(COUNTED, 0)
         self._origin: _Origin | None = None
         self._former_origin: _Origin | None = None
@@ -96,7 +100,7 @@ class Timeline:
             **self._counts,
             pending=self._window.samples + suspected,
             span=self._next,
-            drift_ppm=self._clock.drift_ppm,
+            drift_ppm=self._drift_ppm(),
         )
 
     def push(self, frame: Frame, host_time_ns: int) -> list[TimelineEvent]:
@@ -197,6 +201,7 @@ class Timeline:
         if is_reboot:
             self._add(reboots=1)
             self._clock.reset()
+        self._pace.reset()
         if is_reboot or self._is_after_break(arrival):
             missing = offset_by_arrival(arrival, self._last)
             events += self._declare_gap(self._next + missing, arrival, "reboot")
@@ -274,7 +279,7 @@ class Timeline:
     def _chunk(self, arrival: Arrival, known: int) -> Chunk:
         frame = arrival.frame
         device_ns = frame.device_time_ns
-        host_ns = None if device_ns is None else self._clock.host_time_ns(device_ns)
+        host_ns = self._mapped_ns(arrival)
         if host_ns is None:
             host_ns = arrival.host_time_ns - round(arrival.samples * arrival.period_ns)
         known_ns = round(known * arrival.period_ns)
@@ -289,10 +294,27 @@ class Timeline:
         )
 
     def _observe_clock(self, arrival: Arrival) -> None:
+        """A device without a clock that counts its samples keeps time by them."""
         device_ns = arrival.frame.device_time_ns
+        lasts_ns = round(arrival.samples * arrival.period_ns)
         if device_ns is not None:
-            end_ns = device_ns + round(arrival.samples * arrival.period_ns)
-            self._clock.observe(end_ns, arrival.host_time_ns)
+            self._clock.observe(device_ns + lasts_ns, arrival.host_time_ns)
+        elif arrival.frame.counter is not None:
+            if self._is_after_break(arrival):
+                self._pace.reset()
+            self._pace.observe(_index_ns(arrival) + lasts_ns, arrival.host_time_ns)
+
+    def _mapped_ns(self, arrival: Arrival) -> int | None:
+        """Host time of the first sample by a clock or a counter; None where there is neither."""
+        if arrival.frame.device_time_ns is not None:
+            return self._clock.host_time_ns(arrival.frame.device_time_ns)
+        if arrival.frame.counter is not None:
+            return self._pace.host_time_ns(_index_ns(arrival))
+        return None
+
+    def _drift_ppm(self) -> float | None:
+        clock_ppm = self._clock.drift_ppm
+        return self._pace.drift_ppm if clock_ppm is None else clock_ppm
 
     def _count_passed(self, start: int, stop: int) -> None:
         """Samples whose place has passed: late where nothing stands there, else duplicate."""
@@ -303,6 +325,11 @@ class Timeline:
     def _add(self, **increments: int) -> None:
         for key, value in increments.items():
             self._counts[key] += value
+
+
+def _index_ns(arrival: Arrival) -> int:
+    """Where the frame stands on the stream's axis, as a time."""
+    return round(arrival.start * arrival.period_ns)
 
 
 def _is_sound(frame: Frame) -> bool:

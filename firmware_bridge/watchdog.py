@@ -20,15 +20,17 @@ class LinkTiming:
 
     stall_s: without data until the device is told again to start; after as long again the link
     is opened anew. backoff_min_s, backoff_max_s: wait before opening again, doubled each time.
-    poll_s: longest single read, so that `stop` is heard. unreadable_bytes: decoded in vain until
-    the device counts as the wrong one.
+    watch_s: wait between two looks for a device that is out of reach. poll_s: longest single
+    read, so that `stop` is heard. unreadable_bytes: decoded in vain until the device counts as
+    the wrong one.
     """
 
     stall_s: float = 5.0
     backoff_min_s: float = 0.25
     backoff_max_s: float = 30.0
+    watch_s: float = 0.25
     poll_s: float = 0.2
-    unreadable_bytes: int = 8192
+    unreadable_bytes: int = 4096
 
     def backoff_s(self, failures: int, chance: float) -> float:
         """Wait after `failures` failures in a row: half of a doubling time for sure, the other

@@ -87,7 +87,7 @@ class AlarmLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     af_rr_ratio: Annotated[float, _between(0.03, 0.5)] = 0.1
     pvc_run_beats: Annotated[int, _between(2, 10)] = 3
     lead_off_s: Annotated[float, _between(1, 60)] = 3.0
-    signal_lost_s: Annotated[float, _between(2, 10)] = 5.0
+    signal_lost_s: Annotated[float, _between(2, 10)] = 4.0
     poor_signal_s: Annotated[float, _between(3, 300)] = 10.0
     hysteresis_bpm: Annotated[float, _between(0, 20)] = 5.0
     end_s: Annotated[float, _between(1, 60)] = 6.0

@@ -6,9 +6,18 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from edge.cli.run import positive
 from edge.errors import Exit
+
+if TYPE_CHECKING:
+    from firmware_bridge.scan import Reachable
+
+NOTHING = """\
+nothing in reach. A Bluetooth device must be switched on, worn (a chest strap advertises only on
+skin) and not connected to a phone or watch; a serial device must be plugged in, with a cable that
+carries data."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,10 +41,19 @@ def run(options: argparse.Namespace) -> int:
         print(f"edge: Bluetooth: {error}", file=sys.stderr)
     if options.json:
         print(json.dumps({"devices": [asdict(each) for each in found]}))
-        return Exit.OK
-    for each in found:
-        strength = "" if each.rssi_dbm is None else f"  {each.rssi_dbm} dBm"
-        print(f"{each.uri}\n    {each.name}{strength}")
-    if not found:
-        print("nothing in reach: plug a device in, or switch a Bluetooth device on and wear it")
+    else:
+        _show(found)
     return Exit.OK
+
+
+def _show(found: tuple[Reachable, ...]) -> None:
+    from firmware_bridge.scan import serial_devices
+
+    for each in found:
+        strength = "" if each.rssi_dbm is None else f", {each.rssi_dbm} dBm"
+        fits = f", device {each.device}" if each.device else ""
+        print(f"{each.uri}\n    {each.name or 'no name'}{fits}{strength}")
+    if not found:
+        print(NOTHING)
+    if any(each.uri.startswith("serial:") for each in found):
+        print(f"a serial port needs ?device= one of: {', '.join(serial_devices())}")

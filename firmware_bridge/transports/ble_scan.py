@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 from dataclasses import dataclass
-from typing import Any
 
-from bleak import BleakScanner
 from bleak.backends.device import BLEDevice
-from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
+from bleak.backends.scanner import AdvertisementData
 from bleak.uuids import normalize_uuid_str
 
 from firmware_bridge.transports.ble_loop import BleLoop, finish, shared_loop
 
-__all__ = ["BleTarget", "advertisers"]
+__all__ = ["Advertiser", "BleTarget", "advertisers"]
 
 ANSWER_S = 30.0
 
@@ -44,22 +42,30 @@ class BleTarget:
         return " ".join(filter(None, words)) or "any peripheral"
 
 
-def advertisers(
-    duration_s: float,
-    *,
-    loop: BleLoop | None = None,
-    scanner: type[BaseBleakScanner] | None = None,
-) -> list[tuple[str, str, int]]:
-    """Address, name and signal strength in dBm of the peripherals that advertise now.
+@dataclass(frozen=True, slots=True)
+class Advertiser:
+    """A peripheral as it advertises. services: UUIDs of 36 characters, lower case."""
+
+    address: str
+    name: str
+    rssi_dbm: int
+    services: tuple[str, ...] = ()
+
+
+def advertisers(duration_s: float, *, loop: BleLoop | None = None) -> list[Advertiser]:
+    """The peripherals that advertise now.
 
     Raises SourceError where this machine has no Bluetooth.
     """
     loop = loop or shared_loop()
-    options: dict[str, Any] = {"backend": scanner} if scanner else {}
+    seen_by_address: dict[str, Advertiser] = {}
 
-    async def discover() -> list[tuple[str, str, int]]:
-        async with loop.radio:
-            found = await BleakScanner.discover(timeout=duration_s, return_adv=True, **options)
-        return [(d.address, a.local_name or d.name or "", a.rssi) for d, a in found.values()]
+    def note(device: BLEDevice, seen: AdvertisementData) -> bool:
+        name = seen.local_name or device.name or ""
+        services = tuple(seen.service_uuids)
+        found = Advertiser(device.address, name, seen.rssi, services)
+        seen_by_address[device.address] = found
+        return False
 
-    return finish(loop.submit(discover()), duration_s + ANSWER_S, "scan")
+    finish(loop.submit(loop.radio.find(note, duration_s)), duration_s + ANSWER_S, "scan")
+    return list(seen_by_address.values())

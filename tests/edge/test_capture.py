@@ -30,7 +30,7 @@ def test_an_existing_file_is_left_alone(tmp_path, capsys):
 
 def test_the_header_keeps_what_the_decoder_needs_and_no_secret(tmp_path, monkeypatch, capsys):
     path = tmp_path / "a.cap"
-    monkeypatch.setattr("edge.capture.packets", lambda *_: iter(()))
+    monkeypatch.setattr("edge.capture.packets", lambda *_, **__: (x for x in ()))
     uri = "serial:///dev/ttyACM0?device=native&leads=I,II&baud=115200"
     assert main(["capture", uri, str(path)]) == 0
     header, _ = read_capture(path)

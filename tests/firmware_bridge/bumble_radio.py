@@ -1,11 +1,10 @@
-"""Bluetooth in memory: a radio, bleak's client and scanner on it, and a strap that plays an H10.
+"""Bluetooth in memory: a radio, and bleak's client and scanner on it.
 
 Bumble's host, controller and link layer are real; only the air is not.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -17,26 +16,12 @@ from bleak.exc import BleakError
 from bumble.controller import Controller
 from bumble.core import UUID, AdvertisingData
 from bumble.device import Connection, Device, Peer
-from bumble.gatt import Characteristic, CharacteristicValue, Service
 from bumble.hci import Address
 from bumble.host import Host
 from bumble.link import LocalLink
 from bumble.transport.common import AsyncPipeSink
 
-from firmware_bridge.devices.polar_h10 import (
-    BATTERY_LEVEL,
-    HEART_RATE,
-    PMD_CONTROL,
-    PMD_DATA,
-    START_ECG,
-    STOP_ECG,
-)
-
-STRAP_ADDRESS = "C4:00:00:00:00:01"
-STRAP_NAME = "Polar H10 8AA87D20"
 MTU = 232
-READ, WRITE = Characteristic.Permissions.READABLE, Characteristic.Permissions.WRITEABLE
-FLAGS = Characteristic.Properties
 
 
 def long_uuid(uuid: UUID) -> str:
@@ -188,72 +173,3 @@ class _Client(BaseBleakClient):
                     )
                 )
         return collection
-
-
-class VirtualStrap:
-    """A strap that answers the control point as the specification says.
-
-    Every accepted start makes it send `frames` once, each after a heart rate notification.
-    """
-
-    def __init__(self, device: Device, frames: list[bytes], smallest_mtu: int = 70) -> None:
-        self._device = device
-        self._frames = frames
-        self._smallest_mtu = smallest_mtu
-        self._streaming: asyncio.Task[None] | None = None
-        self.commands: list[bytes] = []
-        self.heart_rate = b"\x16\x48\x40\x03"
-        self._control = Characteristic(
-            UUID(PMD_CONTROL),
-            FLAGS.READ | FLAGS.WRITE | FLAGS.INDICATE,
-            READ | WRITE,
-            CharacteristicValue(read=lambda _: b"\x0f\x05" + bytes(15), write=self._commanded),
-        )
-        nothing = Characteristic.Permissions(0)
-        self._data = Characteristic(UUID(PMD_DATA), FLAGS.NOTIFY, nothing, b"")
-        self._rate = Characteristic(UUID(HEART_RATE), FLAGS.NOTIFY, nothing, b"")
-        battery = Characteristic(UUID(BATTERY_LEVEL), FLAGS.READ | FLAGS.NOTIFY, READ, b"\x57")
-        device.add_services(
-            [
-                Service(UUID(0x180D), [self._rate]),
-                Service(UUID(0x180F), [battery]),
-                Service(UUID(PMD_CONTROL.replace("5c81", "5c80")), [self._control, self._data]),
-            ]
-        )
-
-    async def advertise(self) -> None:
-        name, services = (
-            AdvertisingData.COMPLETE_LOCAL_NAME,
-            AdvertisingData.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS,
-        )
-        parts = [(name, STRAP_NAME.encode()), (services, bytes.fromhex("0d18eefe"))]
-        self._device.advertising_data = bytes(AdvertisingData(parts))
-        await self._device.power_on()
-        await self._device.start_advertising(auto_restart=True)
-
-    async def walk_away(self) -> None:
-        """Lose the link, as by supervision timeout."""
-        for connection in list(self._device.connections.values()):
-            await connection.disconnect(0x13)
-
-    def _commanded(self, connection: Connection, command: bytes) -> None:
-        self.commands.append(bytes(command))
-        reply = self._reply(connection, command)
-        self._replying = asyncio.ensure_future(
-            self._device.indicate_subscribers(self._control, reply)
-        )
-
-    def _reply(self, connection: Connection, command: bytes) -> bytes:
-        if connection.att_mtu < self._smallest_mtu:
-            return bytes([0xF0, *command[:2], 10])
-        if command == START_ECG:
-            self._streaming = asyncio.ensure_future(self._stream())
-            return bytes([0xF0, *command[:2], 0, 0])
-        if command == STOP_ECG:
-            return bytes([0xF0, *command[:2], 0, 0])
-        return bytes([0xF0, *command[:2], 5, 0])
-
-    async def _stream(self) -> None:
-        for frame in self._frames:
-            await self._device.notify_subscribers(self._rate, self.heart_rate)
-            await self._device.notify_subscribers(self._data, frame)

@@ -7,12 +7,13 @@ No `annotations` from __future__ here: dbus-fast reads D-Bus signatures from the
 import asyncio
 from typing import Any
 
-from dbus_fast import PropertyAccess
+from dbus_fast import DBusError, PropertyAccess
 from dbus_fast.aio import MessageBus
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property
 
-from firmware_bridge.devices.polar_h10 import BATTERY_LEVEL, PMD_CONTROL, PMD_DATA, START_ECG
+from tests.firmware_bridge.virtual_straps import PMD, PMD_CONTROL, PMD_DATA, START_ECG
 
+BATTERY_LEVEL = "00002a19-0000-1000-8000-00805f9b34fb"
 ADAPTER = "/org/bluez/hci0"
 DEVICE = f"{ADAPTER}/dev_C4_00_00_00_00_01"
 BATTERY_SERVICE = f"{DEVICE}/service000e"
@@ -31,6 +32,7 @@ class Adapter(ServiceInterface):
 
     @dbus_method()
     def StartDiscovery(self) -> None:
+        self._world.meet("StartDiscovery")
         asyncio.get_running_loop().call_later(0.05, self._world.advertise)
 
     @dbus_method()
@@ -62,12 +64,18 @@ class Device(ServiceInterface):
 
     @dbus_method()
     async def Connect(self) -> None:
+        self._world.meet("Connect")
         self._world.export_services()
         self._tell(True)
 
     @dbus_method()
     def Disconnect(self) -> None:
         self._tell(False)
+
+    def stay_connected(self) -> None:
+        """As a program leaves it that ended without a word."""
+        self._world.export_services()
+        self._tell(True)
 
     def _tell(self, connected: bool) -> None:
         self._connected = connected
@@ -109,7 +117,7 @@ class Device(ServiceInterface):
 
     @dbus_property(access=READ)
     def UUIDs(self) -> "as":
-        return ["0000180d-0000-1000-8000-00805f9b34fb"]
+        return ["0000180d-0000-1000-8000-00805f9b34fb", "00001801-0000-1000-8000-00805f9b34fb"]
 
     @dbus_property(access=READ)
     def RSSI(self) -> "n":
@@ -136,9 +144,16 @@ class GattService(ServiceInterface):
 
 class GattCharacteristic(ServiceInterface):
     def __init__(
-        self, uuid: str, service: str, flags: list[str], value: bytes = b"", written: Any = None
+        self,
+        world: "FakeBluez",
+        uuid: str,
+        service: str,
+        flags: list[str],
+        value: bytes = b"",
+        written: Any = None,
     ) -> None:
         super().__init__("org.bluez.GattCharacteristic1")
+        self._world = world
         self._uuid, self._service, self._flags, self._value = uuid, service, flags, value
         self._written = written
         self._notifying = False
@@ -157,6 +172,7 @@ class GattCharacteristic(ServiceInterface):
 
     @dbus_method()
     def StartNotify(self) -> None:
+        self._world.meet("StartNotify")
         self._notifying = True
 
     @dbus_method()
@@ -189,29 +205,45 @@ class GattCharacteristic(ServiceInterface):
 
 
 class FakeBluez:
-    """One adapter and one strap, which sends `frames` when it is told to start."""
+    """One adapter and one strap, which sends `frames` when it is told to start.
+
+    faults: by D-Bus method, the errors (name without prefix, text) that it answers with, in turn.
+    """
 
     def __init__(self, frames: list[bytes], powered: bool = True) -> None:
         self.powered = powered
+        self.faults: dict[str, list[tuple[str, str]]] = {}
         self.commands: list[bytes] = []
         self._frames = frames
         self._exported: set[str] = set()
         self.device = Device(self)
         battery, control = ["read", "notify"], ["read", "write", "indicate"]
         features = b"\x0f\x05" + bytes(15)
-        self._battery = GattCharacteristic(BATTERY_LEVEL, BATTERY_SERVICE, battery, b"\x57")
+        self._battery = GattCharacteristic(self, BATTERY_LEVEL, BATTERY_SERVICE, battery, b"\x57")
         self._control = GattCharacteristic(
-            PMD_CONTROL, PMD_SERVICE, control, features, self._commanded
+            self, PMD_CONTROL, PMD_SERVICE, control, features, self._commanded
         )
-        self._data = GattCharacteristic(PMD_DATA, PMD_SERVICE, ["notify"])
+        self._data = GattCharacteristic(self, PMD_DATA, PMD_SERVICE, ["notify"])
 
     async def serve(self, bus_address: str) -> None:
         self._bus = await MessageBus(bus_address=bus_address).connect()
         self._export(ADAPTER, Adapter(self))
         await self._bus.request_name("org.bluez")
 
+    def meet(self, method: str) -> None:
+        """Answer with the next fault of a method, if it has one."""
+        waiting = self.faults.get(method)
+        if waiting:
+            name, text = waiting.pop(0)
+            raise DBusError(f"org.bluez.Error.{name}", text)
+
     async def walk_away(self) -> None:
         self.device.walk_away()
+
+    async def leave_connected(self) -> None:
+        """The strap as a program leaves it that ended without a word: it advertises no more."""
+        self._export(DEVICE, self.device)
+        self.device.stay_connected()
 
     async def leave(self) -> None:
         self._bus.disconnect()
@@ -223,7 +255,7 @@ class FakeBluez:
     def export_services(self) -> None:
         self._export(BATTERY_SERVICE, GattService("0000180f-0000-1000-8000-00805f9b34fb"))
         self._export(f"{BATTERY_SERVICE}/char0010", self._battery)
-        self._export(PMD_SERVICE, GattService(PMD_CONTROL.replace("5c81", "5c80")))
+        self._export(PMD_SERVICE, GattService(PMD))
         self._export(f"{PMD_SERVICE}/char0046", self._control)
         self._export(f"{PMD_SERVICE}/char0049", self._data)
 

@@ -13,12 +13,13 @@ pytest.importorskip("dbus_fast", reason="bleak runs on BlueZ only on Linux")
 if shutil.which("dbus-daemon") is None:
     pytest.skip("no dbus-daemon on this machine", allow_module_level=True)
 
-from firmware_bridge.devices.polar_h10 import START_ECG, STOP_ECG, PolarH10Decoder
+from firmware_bridge.devices.polar_h10 import PolarH10Decoder
 from firmware_bridge.errors import SourceError, TransientSourceError
 from firmware_bridge.transports.ble import BleTransport
 from firmware_bridge.transports.ble_loop import BleLoop
 from firmware_bridge.transports.ble_scan import BleTarget
 from tests.firmware_bridge.fake_bluez import FakeBluez
+from tests.firmware_bridge.virtual_straps import START_ECG, STOP_ECG
 
 WAIT_S = 20.0
 FRAMES = [
@@ -96,3 +97,56 @@ def test_machine_without_bluez_is_named(bus: str, loop: BleLoop) -> None:
     with pytest.raises(SourceError, match="Bluetooth") as caught:
         transport.open()
     assert not isinstance(caught.value, TransientSourceError)
+
+
+@pytest.mark.parametrize("method", ["StartDiscovery", "Connect", "StartNotify"])
+def test_bluez_that_is_busy_is_asked_again(bus: str, loop: BleLoop, method: str) -> None:
+    strap = strap_on(bus, loop)
+    strap.faults[method] = [("InProgress", "Operation already in progress")] * 2
+    transport = BleTransport(BleTarget(name="Polar*"), PolarH10Decoder.gatt, loop=loop)
+    transport.open()
+    assert strap.faults[method] == []
+    assert transport.about()["MTU"] == "232 bytes"
+    transport.close()
+    loop.submit(strap.leave()).result(WAIT_S)
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "text", "words"),
+    [
+        ("StartDiscovery", "NotReady", "Resource Not Ready", "bluetoothctl power on"),
+        ("Connect", "Failed", "le-connection-abort", "a weak signal"),
+        ("Connect", "AuthenticationFailed", "Authentication Failed", "bluetoothctl remove"),
+        (
+            "StartNotify",
+            "Failed",
+            "Operation failed with ATT error: 0x0e",
+            ": GATT Protocol Error: Unlik",
+        ),
+        ("StartNotify", "Failed", "Operation failed with ATT error: 0x05", "bluetoothctl remove"),
+        ("StartNotify", "NotPermitted", "Notify acquired", "another program"),
+    ],
+)
+def test_failure_is_told_in_words_and_a_fresh_link_mends_it(
+    bus: str, loop: BleLoop, method: str, name: str, text: str, words: str
+) -> None:
+    strap = strap_on(bus, loop)
+    strap.faults[method] = [(name, text)]
+    transport = BleTransport(BleTarget(name="Polar*"), PolarH10Decoder.gatt, loop=loop)
+    with pytest.raises(TransientSourceError, match=words):
+        transport.open()
+    transport.open()
+    transport.close()
+    loop.submit(strap.leave()).result(WAIT_S)
+
+
+def test_strap_left_connected_is_taken_over(bus: str, loop: BleLoop) -> None:
+    strap = strap_on(bus, loop)
+    loop.submit(strap.leave_connected()).result(WAIT_S)
+    strap.advertise = lambda: None  # type: ignore[method-assign]
+    transport = BleTransport(BleTarget(name="Polar*"), PolarH10Decoder.gatt, loop=loop, scan_s=1)
+    transport.open()
+    transport.write(START_ECG)
+    assert transport.read(WAIT_S) is not None
+    transport.close()
+    loop.submit(strap.leave()).result(WAIT_S)

@@ -2,7 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_bridge.capture import CaptureHeader, CaptureWriter, is_capture, read_capture
+from firmware_bridge.capture import (
+    CaptureHeader,
+    CaptureWriter,
+    commands_of,
+    is_capture,
+    read_capture,
+)
 from firmware_bridge.errors import SourceError, SourceUriError
 from firmware_bridge.patch.virtual_patch import PatchConfig, VirtualPatch
 from firmware_bridge.source import open_source
@@ -71,6 +77,51 @@ def test_a_capture_that_was_cut_off_gives_every_whole_packet(patch_capture):
     assert len(decoded(open_source(f"replay:{path}?speed=max"))) == len(sent) - 1
 
 
+def test_what_was_written_to_the_device_is_kept_and_not_played_back(tmp_path):
+    path = tmp_path / "x.cap"
+    writer = CaptureWriter(path, CaptureHeader("native"))
+    writer.wrote(b"start", 1_000)
+    writer.write(Packet(b"a", 900, "x"))  # waited in an inbox while the command was written
+    writer.wrote(b"stop", 5_000)
+    writer.close()
+    assert [(each.data, each.channel) for each in read_capture(path)[1]] == [(b"a", "x")]
+    assert [each.data for each in commands_of(path)] == [b"start", b"stop"]
+
+
+def test_a_capture_of_the_former_version_is_read(tmp_path):
+    path = written(tmp_path / "x.cap", [(b"abc", 0, "")])
+    path.write_bytes(path.read_bytes().replace(b'"edge_capture": 2', b'"edge_capture": 1'))
+    assert [each.data for each in read_capture(path)[1]] == [b"abc"]
+
+
+def test_every_packet_is_with_the_system_once_it_is_written(tmp_path):
+    """A process that is killed leaves all of them behind."""
+    path = tmp_path / "x.cap"
+    writer = CaptureWriter(path, CaptureHeader("native"))
+    for k in range(3):
+        writer.write(Packet(bytes([k]), k * 6 * 10**9))
+        assert len(list(read_capture(path)[1])) == k + 1
+    writer.close()
+
+
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    writer = CaptureWriter(tmp_path / "x.cap", CaptureHeader("native"))
+
+    class Full:
+        def write(self, data):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer, "_file", Full())
+    with pytest.raises(SourceError, match="No space left"):
+        writer.write(Packet(b"a", 0))
+
+
+def test_packets_out_of_their_order_are_damage(tmp_path):
+    path = written(tmp_path / "x.cap", [(b"a", 0, ""), (b"b", 5, ""), (b"c", 3, "")])
+    with pytest.raises(SourceError, match="record 3"):
+        list(read_capture(path)[1])
+
+
 def test_a_damaged_capture_says_where(tmp_path):
     path = written(tmp_path / "x.cap", [(b"abc", 0, ""), (b"def", 5, "")])
     data = bytearray(path.read_bytes())
@@ -84,7 +135,7 @@ def test_a_damaged_capture_says_where(tmp_path):
 
 @pytest.mark.parametrize(
     "line",
-    [b'{"edge_capture": 1}', b'{"edge_capture": 2, "device": "native"}', b'{"edge_capture": ', b""],
+    [b'{"edge_capture": 1}', b'{"edge_capture": 3, "device": "native"}', b'{"edge_capture": ', b""],
 )
 def test_a_header_that_is_none_is_refused(tmp_path, line):
     path = tmp_path / "x.cap"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,20 @@ from hypothesis import strategies as st
 
 from firmware_bridge.errors import SourceError, TransientSourceError
 from firmware_bridge.link import Link, LinkEvent, LinkState
+from firmware_bridge.lookalike import looks_like
 from firmware_bridge.native import NativeDecoder, encode_frame
 from firmware_bridge.protocols import Decoder
 from firmware_bridge.pseudo_terminal import PseudoTerminal
 from firmware_bridge.source import Source
-from firmware_bridge.stream import NS_PER_S, Packet
+from firmware_bridge.stream import NS_PER_S, Frame, Packet
 from firmware_bridge.transports.serial_port import SerialTransport
 from firmware_bridge.watchdog import LinkTiming, Watchdog
+from tests.firmware_bridge.devices.specimen import Specimen
+from tests.firmware_bridge.specimens import specimens
 
 WAIT_S = 10.0
-QUICK = LinkTiming(backoff_min_s=0.001, backoff_max_s=0.002, poll_s=0.01)
+BACK_WITHIN_S = 2.0
+QUICK = LinkTiming(backoff_min_s=0.001, backoff_max_s=0.002, watch_s=0.001, poll_s=0.01)
 
 
 class Clock:
@@ -311,6 +316,143 @@ def first_sample(
             elif event.phase == "connecting":
                 decoder.reset()
     raise AssertionError("no frame came through")
+
+
+def test_replugged_port_streams_within_two_seconds(tmp_path: Path) -> None:
+    """With the timing of the shipped link: what is unplugged is watched for, without back-off."""
+    port = tmp_path / "by-id"
+    events: queue.Queue[LinkEvent] = queue.Queue()
+    decoder = NativeDecoder()
+    link = Link(source_of(SerialTransport(str(port)), decoder=decoder), events)
+    with PseudoTerminal(port) as terminal:
+        link.start()
+        assert terminal.wait_for_reader(WAIT_S)
+    lost = events_until(events, "disconnected")
+    unplugged = events_until(events, "disconnected")
+    threading.Event().wait(1.5)  # away, for several looks
+    with PseudoTerminal(port) as terminal:
+        assert terminal.wait_for_reader(BACK_WITHIN_S)
+        assert first_sample(terminal, native_frame(1), decoder, events) == 1
+    assert link.stop(WAIT_S)
+    assert isinstance(lost[-1], LinkState)
+    assert "went away" in lost[-1].reason
+    assert isinstance(unplugged[-1], LinkState)
+    assert "waiting for it" in unplugged[-1].reason
+
+
+class Talking(Commanded):
+    """Wants a sign of life, and answers what it decodes."""
+
+    keep_alive_s = 10.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: deque[bytes] = deque()
+
+    def push(self, packet: Packet) -> list[Frame]:
+        self.waiting.append(b"ack " + packet.data)
+        return super().push(packet)
+
+    def keep_alive_commands(self) -> tuple[bytes, ...]:
+        return (b"alive",)
+
+    def replies(self) -> tuple[bytes, ...]:
+        told = tuple(self.waiting)
+        self.waiting.clear()
+        return told
+
+
+def test_device_is_answered_and_kept_alive() -> None:
+    clock, decoder = Clock(), Talking()
+
+    def later() -> None:
+        clock.now_ns += 11 * NS_PER_S
+
+    def take(event: LinkEvent) -> None:
+        if isinstance(event, Packet):
+            decoder.push(event)
+
+    handed_on = threading.Event()
+    transport = Scripted(b"a", later, b"b", handed_on.set)
+    patient = LinkTiming(stall_s=3600, poll_s=0.01)
+    link = Link(source_of(transport, decoder=decoder), take, clock, patient)
+    link.start()
+    assert handed_on.wait(WAIT_S)
+    assert link.stop(WAIT_S)
+    assert transport.log == ["open", "start", "ack a", "alive", "ack b", "stop", "close"]
+
+
+def test_board_that_restarts_is_told_to_start_once_it_hears() -> None:
+    clock = Clock()
+
+    def later() -> None:
+        clock.now_ns += 2 * NS_PER_S
+
+    transport = Scripted(b"boot", later, lambda: transport.log.append("settled"), b"a")
+    source = replace(source_of(transport), settle_s=2.0)
+    events: queue.Queue[LinkEvent] = queue.Queue()
+    link = Link(source, events, clock, QUICK)
+    link.start()
+    while events.get(timeout=WAIT_S) != Packet(b"a", 0):
+        pass
+    assert link.stop(WAIT_S)
+    assert transport.log == ["open", "start", "settled", "stop", "close"]
+
+
+def test_stop_does_not_wait_for_a_board_to_settle() -> None:
+    transport = Scripted()
+    events: queue.Queue[LinkEvent] = queue.Queue()
+    link = Link(replace(source_of(transport), settle_s=3600.0), events, timing=QUICK)
+    link.start()
+    events_until(events, "connecting")
+    assert link.stop(WAIT_S)
+    assert "start" not in transport.log
+
+
+def test_wrong_device_is_named_by_what_its_bytes_look_like() -> None:
+    cyton = specimen_of("cyton")
+    decoder = NativeDecoder()
+    reasons: queue.Queue[str] = queue.Queue()
+
+    def take(event: LinkEvent) -> None:
+        if isinstance(event, Packet):
+            decoder.push(event)
+        elif event.phase == "unreadable":
+            reasons.put(event.reason)
+
+    wire = b"".join(packet.data for packet in cyton.packets)
+    repeated = wire * (1 + 8192 // len(wire))
+    link = Link(source_of(Scripted(repeated), decoder=decoder), take, timing=QUICK)
+    link.start()
+    assert "look like device=cyton" in reasons.get(timeout=WAIT_S)
+    assert link.stop(WAIT_S)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"Hello, I am a GPS\r\n" * 20, "'Hello, I am a GPS'"),
+        (b"\x00\xff" * 100, "0x00 and 0xFF: a wrong baud rate"),
+        (bytes(range(256)), ""),
+        (b"", ""),
+    ],
+)
+def test_bytes_of_no_device_are_described(data: bytes, words: str) -> None:
+    said = looks_like(data)
+    assert words in said
+    assert bool(said) == bool(words)
+
+
+@pytest.mark.parametrize("device", ["native", "chords", "ads1292r", "bioharness"])
+def test_device_is_known_by_its_bytes(device: str) -> None:
+    wire = b"".join(packet.data for packet in specimen_of(device).packets)
+    assert (
+        looks_like((wire * (1 + 4096 // len(wire)))[3:]) == f"the bytes look like device={device}"
+    )
+
+
+def specimen_of(device: str) -> Specimen:
+    return next(each for each in specimens() if each.device == device)
 
 
 @given(

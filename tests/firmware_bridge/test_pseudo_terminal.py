@@ -37,6 +37,19 @@ def test_raw_without_a_program_that_asks_for_it(terminal: PseudoTerminal) -> Non
         os.close(reader)
 
 
+def test_hears_what_programs_write(terminal: PseudoTerminal) -> None:
+    assert terminal.commands(0.01) == b""
+    with serial.Serial(terminal.path, timeout=10) as port:
+        port.write(b"start")
+        assert terminal.commands(10) == b"start"
+        port.write(b"stop")
+        terminal.write(bytes(100))
+    heard = terminal.commands(10)
+    assert heard == b"stop"
+    terminal.close()
+    assert terminal.commands(10) == b""
+
+
 def test_without_a_reader_bytes_are_gone_at_once(terminal: PseudoTerminal) -> None:
     assert not terminal.has_reader()
     assert terminal.write(bytes(100_000)) == 0

@@ -13,13 +13,18 @@ import serial
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_bridge.errors import SourceError, SourceUriError, TransientSourceError
+from firmware_bridge.errors import (
+    NotInReachError,
+    SourceError,
+    SourceUriError,
+    TransientSourceError,
+)
 from firmware_bridge.native import NativeDecoder
 from firmware_bridge.protocols import Transport
 from firmware_bridge.pseudo_terminal import PseudoTerminal
 from firmware_bridge.scan import Reachable, scan_serial
 from firmware_bridge.source import open_source
-from firmware_bridge.transports import serial_port
+from firmware_bridge.transports import serial_names, serial_port
 from firmware_bridge.transports.serial_port import SerialTransport
 
 WAIT_S = 10.0
@@ -105,7 +110,7 @@ def test_unplugging_is_transient(terminal: PseudoTerminal, opened: SerialTranspo
     terminal.close()
     with pytest.raises(TransientSourceError, match="went away"):
         opened.read(WAIT_S)
-    with pytest.raises(SourceError, match="no such port"):
+    with pytest.raises(NotInReachError, match="unplugged; waiting"):
         opened.open()
 
 
@@ -156,14 +161,20 @@ def test_closed_port_neither_reads_nor_writes(terminal: PseudoTerminal) -> None:
         transport.write(b"x")
 
 
+def test_port_that_was_never_there_is_not_waited_for() -> None:
+    with pytest.raises(SourceError, match="no such port") as caught:
+        SerialTransport("/dev/no-such-port").open()
+    assert not isinstance(caught.value, TransientSourceError)
+
+
 def test_missing_port_lists_the_ports_in_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     def comports() -> list[object]:
         return [type("Info", (), {"device": "/dev/ttyACM7"})()]
 
-    monkeypatch.setattr(serial_port.list_ports, "comports", comports)
+    monkeypatch.setattr(serial_names.list_ports, "comports", comports)
     with pytest.raises(SourceError, match=r"no such port; ports in reach: /dev/ttyACM7"):
         SerialTransport("/dev/no-such-port").open()
-    monkeypatch.setattr(serial_port.list_ports, "comports", list)
+    monkeypatch.setattr(serial_names.list_ports, "comports", list)
     with pytest.raises(SourceError, match="there is no serial port in reach"):
         SerialTransport("/dev/no-such-port").open()
 
@@ -172,8 +183,43 @@ def test_scan_lists_ports_as_uris(monkeypatch: pytest.MonkeyPatch) -> None:
     ports = [
         type("Info", (), {"device": f"/dev/ttyACM{k}", "description": "patch"})() for k in (1, 0)
     ]
-    monkeypatch.setattr(serial_port.list_ports, "comports", lambda: ports)
+    monkeypatch.setattr(serial_names.list_ports, "comports", lambda: ports)
     assert scan_serial() == tuple(Reachable(f"serial:///dev/ttyACM{k}", "patch") for k in (0, 1))
+
+
+def test_ports_are_called_by_the_name_that_they_keep(
+    tmp_path: Path, terminal: PseudoTerminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "usb-FTDI_A50285BI-if00").symlink_to(terminal.path)
+    monkeypatch.setattr(serial_names, "BY_ID", tmp_path)
+    info = type(
+        "Info", (), {"device": terminal.path, "description": "dongle", "product": "FT231X"}
+    )()
+    monkeypatch.setattr(serial_names.list_ports, "comports", lambda: [info])
+    lasting = f"{tmp_path}/usb-FTDI_A50285BI-if00"
+    assert scan_serial() == (Reachable(f"serial://{lasting}", "dongle"),)
+    assert lasting in serial_names.ports_in_reach()
+    assert SerialTransport(lasting).about() == {"model": "FT231X"}
+    assert serial_names.lasting_name("/dev/no-such-port") == "/dev/no-such-port"
+
+
+def test_ftdi_latency_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    timer = tmp_path / "ttyUSB0" / "device" / "latency_timer"
+    timer.parent.mkdir(parents=True)
+    timer.write_text("16\n")
+    monkeypatch.setattr(serial_names, "TTY_CLASS", tmp_path)
+    monkeypatch.setattr(serial_names.list_ports, "comports", list)
+    assert serial_names.about_port("/dev/ttyUSB0") == {"latency timer": "16 ms"}
+
+
+def test_device_says_how_its_port_is_opened() -> None:
+    cyton = open_source("serial:///dev/ttyUSB0?device=cyton")
+    assert cyton.description == "cyton on /dev/ttyUSB0 at 115200 baud"
+    faster = open_source("serial:///dev/ttyUSB0?device=cyton&baud=230400")
+    assert faster.description.endswith("230400 baud")
+    assert open_source("serial:///dev/ttyACM0?device=ad8232").settle_s > 0
+    with pytest.raises(SourceUriError, match=r"has no serial port; write ble://\?device=polar_h10"):
+        open_source("serial:///dev/ttyUSB0?device=polar_h10")
 
 
 @pytest.mark.parametrize("path", ["/dev/null", "/"])

@@ -51,7 +51,7 @@ def test_uri_is_taken_apart(text: str, scheme: str, target: str, options: dict[s
         ("/dev/ttyACM0", r"did you mean serial:///dev/ttyACM0\?"),
         ("COM3", r"did you mean serial://COM3\?"),
         ("AA:BB:CC:DD:EE:FF", r"did you mean ble://AA:BB:CC:DD:EE:FF\?"),
-        ("reply:100", r"no scheme 'reply': there are serial, ble, replay, sim.*mean replay\?"),
+        ("reply:100", r"no scheme 'reply': there are serial, .*sim.*mean replay\?"),
         ("replay:100?sped=2", r"no option 'sped': replay takes speed, via, lead .*mean speed\?"),
         ("replay:100?colour=red", "no option 'colour': replay takes speed, via, lead"),
         ("replay:100?speed=0", "takes max or a number above 0"),
@@ -86,7 +86,7 @@ def test_any_text_is_either_understood_or_refused(text: str) -> None:
 def test_secrets_are_not_echoed(text: str) -> None:
     assert "hunter2" not in redact(text)
     with pytest.raises(SourceUriError) as caught:
-        parse_uri(text)
+        open_source(text)
     assert "hunter2" not in str(caught.value)
 
 

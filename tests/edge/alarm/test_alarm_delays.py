@@ -122,7 +122,7 @@ DELAYS: list[tuple[str, K, Scenario, Span | None, Span]] = [
     ("brady 45/min", K.BRADY, rate(45), (5.6, 5.6), (5.9, 6.8)),
     ("pvc_run", K.PVC_RUN, ventricular(3, 150), None, (3.1, 4.0)),
     ("lead_off", K.LEAD_OFF, lead_off, (2.1, 3.0), (2.1, 3.0)),
-    ("signal_lost", K.SIGNAL_LOST, signal_lost, (5.0, 6.0), (5.0, 6.0)),
+    ("signal_lost", K.SIGNAL_LOST, signal_lost, (4.0, 5.0), (4.0, 5.0)),
     ("poor_signal", K.POOR_SIGNAL, poor_signal, (9.1, 10.0), (9.1, 10.0)),
 ]
 """Least and most, with beats from the QRS detector and from the encoder."""

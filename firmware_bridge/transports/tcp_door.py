@@ -1,0 +1,64 @@
+"""A listening socket, those who call it, and a bell that ends a wait."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+
+from firmware_bridge.errors import NotInReachError
+from firmware_bridge.transports.sockets import BACKLOG
+from firmware_bridge.transports.tcp_callers import Caller, Callers
+from firmware_bridge.transports.token_gate import TokenGate
+
+__all__ = ["Door"]
+
+
+class Door:
+    """The listening socket, those who wait to be let in, and a bell that ends a wait."""
+
+    def __init__(self, listening: socket.socket, gate: TokenGate) -> None:
+        self._listening = listening
+        self._callers = Callers(gate)
+        self._bell, self._button = socket.socketpair()
+        self._listening.setblocking(False)
+        self._bell.setblocking(False)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self._listening.getsockname()[1])
+
+    def attend(self, client: socket.socket | None, timeout_s: float) -> tuple[bool, list[Caller]]:
+        """Wait for bytes or callers; whether `client` has sent, and who has been let in."""
+        with selectors.DefaultSelector() as waiting:
+            for each in (self._listening, self._bell, *self._callers.sockets):
+                waiting.register(each, selectors.EVENT_READ)
+            if client is not None:
+                waiting.register(client, selectors.EVENT_READ)
+            patience_s = min(timeout_s, self._callers.patience_s())
+            ready = {key.fileobj for key, _ in waiting.select(patience_s)}
+        if self._listening in ready:
+            self._let_in()
+        return client in ready, self._callers.heard(ready)
+
+    def wake(self) -> None:
+        """End a wait; from any thread."""
+        with contextlib.suppress(OSError):
+            self._button.send(b"!")
+
+    def close(self) -> None:
+        """Close everything; callers are hung up on."""
+        self._callers.close()
+        for each in (self._listening, self._bell, self._button):
+            each.close()
+
+    def _let_in(self) -> None:
+        for _ in range(BACKLOG):
+            try:
+                came, _ = self._listening.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:  # out of file descriptors: try again later
+                raise NotInReachError(f"cannot accept a caller: {error.strerror}") from error
+            self._callers.add(came)

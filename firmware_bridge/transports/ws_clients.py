@@ -1,0 +1,218 @@
+"""Conversations with those who connect by WebSocket: the bridge page, or a program."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request
+
+from firmware_bridge.bridge_inbox import BridgeInbox, DeviceChange
+from firmware_bridge.bridge_protocol import (
+    BridgeProtocolError,
+    Hello,
+    ack,
+    decode_batch,
+    is_bye,
+    parse_hello,
+    welcome,
+    write,
+)
+from firmware_bridge.errors import NotInReachError
+from firmware_bridge.stream import NS_PER_S, Packet
+from firmware_bridge.transports.mailbox import Mailbox, Send
+from firmware_bridge.transports.token_gate import TokenGate
+
+__all__ = ["BUSY", "MALFORMED", "PAGE_PATH", "RAW_PATH", "REPLACED", "WRONG_TOKEN", "WsClients"]
+
+PAGE_PATH, RAW_PATH = "/bridge", "/raw"
+WRONG_TOKEN, BUSY, MALFORMED, REPLACED = 4001, 4002, 4003, 4004
+"""Close codes of this protocol (4000 to 4999 are free for applications, RFC 6455, 7.4.2)."""
+HELLO_S = 5.0
+WRITE_S = 2.0
+ROOM_POLL_S = 0.05
+SILENT_NS = 5 * NS_PER_S
+"""A page speaks every 2 s; a client silent for so long gives way to another."""
+
+Submit = Callable[[Callable[[], Any]], "Future[None]"]
+
+
+@dataclass(eq=False, slots=True)
+class _Seat:
+    """The one client that delivers, and when it was last heard (monotonic, ns)."""
+
+    connection: ServerConnection
+    session: str
+    heard_ns: int
+
+
+class WsClients:
+    """One client at a time delivers into the mailbox; all methods run in the server's loop.
+
+    device_profile: as `bridge_protocol.profile` makes it; None where the device is not one for
+    the page. channel: given to the packets of programs, which send one binary message a packet.
+    """
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        gate: TokenGate,
+        device_profile: Mapping[str, Any] | None,
+        channel: str,
+    ) -> None:
+        self._mailbox = mailbox
+        self._gate = gate
+        self._profile = device_profile
+        self._channels = tuple(device_profile["channels"]) if device_profile else ()
+        self._channel = channel
+        self._seat: _Seat | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+        self.inbox = BridgeInbox()
+        self.refused = 0
+
+    def admission(self, request: Request, address: str) -> tuple[HTTPStatus, str] | None:
+        """Judges who asks for a WebSocket; programs show their token here, the page later."""
+        if self._gate.bars(address):
+            return HTTPStatus.TOO_MANY_REQUESTS, "too many wrong tokens; wait a minute\n"
+        if not request.path.startswith(RAW_PATH):
+            return None
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+        if not self._gate.admits(given, address):
+            return HTTPStatus.UNAUTHORIZED, "this needs the header Authorization: Bearer TOKEN\n"
+        return None
+
+    async def raw(self, connection: ServerConnection) -> None:
+        """A program that sends a device's bytes, one binary message a packet."""
+
+        async def send(data: bytes) -> None:
+            await connection.send(data)
+
+        if not await self._sit(connection, ""):
+            return
+        try:
+            self._mailbox.put([DeviceChange(True, "")])
+            self._mailbox.arrived(_sender(send))
+            async for message in connection:
+                if isinstance(message, bytes):
+                    await self._room(connection)
+                    self._mailbox.put([Packet(message, time.monotonic_ns(), self._channel)])
+            self._end(connection, "its program closed the connection")
+        finally:
+            self._stand_up(connection)
+
+    async def page(self, connection: ServerConnection) -> None:
+        """A bridge page, from its hello to its end."""
+        hello = await self._hello(connection)
+        if hello is None or not await self._sit(connection, hello.session):
+            return
+        try:
+            await self._converse(connection, hello)
+        except BridgeProtocolError as error:
+            await connection.close(MALFORMED, str(error)[:120])
+        finally:
+            self._stand_up(connection)
+
+    async def _hello(self, connection: ServerConnection) -> Hello | None:
+        address = str(connection.remote_address[0]) if connection.remote_address else ""
+        try:
+            first = await asyncio.wait_for(connection.recv(), HELLO_S)
+            hello = parse_hello(first if isinstance(first, str) else "")
+        except (TimeoutError, ConnectionClosed):
+            self._gate.count_wrong(address)
+            await connection.close(MALFORMED, "no hello came")
+            return None
+        except BridgeProtocolError as error:
+            await connection.close(MALFORMED, str(error)[:120])
+            return None
+        if self._gate.admits(hello.token.encode(), address):
+            return hello
+        await connection.close(WRONG_TOKEN, "wrong token")
+        return None
+
+    async def _converse(self, connection: ServerConnection, hello: Hello) -> None:
+        async def send(data: bytes) -> None:
+            await connection.send(write(data))
+
+        if self.inbox.begin(hello):
+            self._mailbox.put([DeviceChange(False, "another page took over")])
+            self._mailbox.put([DeviceChange(True, "")] if hello.device else [])
+        await connection.send(welcome(self._profile or {}, self.inbox.next_number))
+        self._mailbox.arrived(_sender(send))
+        async for message in connection:
+            arrived_ns = time.monotonic_ns()
+            if isinstance(message, str):
+                if is_bye(message):
+                    self._end(connection, "its page was closed")
+                return
+            batch = decode_batch(message, self._channels)
+            await self._room(connection)
+            if not self._heard(connection):
+                return
+            self._mailbox.put(self.inbox.take(batch, arrived_ns))
+            await connection.send(ack(self.inbox.next_number))
+
+    async def _sit(self, connection: ServerConnection, session: str) -> bool:
+        """Take the seat if it is free, one's own, or that of someone silent."""
+        old, now_ns = self._seat, time.monotonic_ns()
+        is_own = old is not None and bool(session) and old.session == session
+        if old is not None and not is_own and now_ns - old.heard_ns < SILENT_NS:
+            self.refused += 1
+            await connection.close(BUSY, "another phone or program is connected")
+            return False
+        self._seat = _Seat(connection, session, now_ns)
+        if old is not None:
+            self._send_away(old)
+        return True
+
+    def _send_away(self, old: _Seat) -> None:
+        """Closing takes a while where nobody answers any more; nobody waits for it."""
+        if not self._seat or old.session != self._seat.session:
+            self._mailbox.put([DeviceChange(False, "it was silent and another came")])
+        task = asyncio.ensure_future(old.connection.close(REPLACED, "another one took over"))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    def _heard(self, connection: ServerConnection) -> bool:
+        """Whether it still has the seat; if so, it is not silent."""
+        if self._seat is None or self._seat.connection is not connection:
+            return False
+        self._seat.heard_ns = time.monotonic_ns()
+        return True
+
+    def _end(self, connection: ServerConnection, words: str) -> None:
+        if self._heard(connection):
+            self._mailbox.put([DeviceChange(False, words)])
+
+    def _stand_up(self, connection: ServerConnection) -> None:
+        if self._heard(connection):
+            self._seat = None
+            self._mailbox.left()
+
+    async def _room(self, connection: ServerConnection) -> None:
+        """Hold a client back that is faster than the reader; it is not silent meanwhile."""
+        while self._heard(connection) and not self._mailbox.has_room():
+            await asyncio.sleep(ROOM_POLL_S)
+
+
+def _sender(send: Callable[[bytes], Any]) -> Send:
+    """Sends from another thread, in this loop, and waits until it is done."""
+    loop = asyncio.get_running_loop()
+
+    def send_and_wait(data: bytes) -> None:
+        sending = send(data)
+        try:
+            asyncio.run_coroutine_threadsafe(sending, loop).result(WRITE_S)
+        except (ConnectionClosed, TimeoutError) as error:
+            raise NotInReachError(f"the client takes no commands: {error}") from error
+        except RuntimeError as error:  # the loop has ended meanwhile
+            sending.close()
+            raise NotInReachError("the client is gone") from error
+
+    return send_and_wait
