@@ -1,12 +1,9 @@
-"""What a report says beside its figures: bundle, commit, machine, command, split."""
+"""What a report says beside its figures: bundle, machine, command, split."""
 
 from __future__ import annotations
 
 import os
 import platform
-import subprocess
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from edge.assemble import NO_BUNDLE
@@ -14,10 +11,7 @@ from edge.evaluate.figures import Row
 from edge.evaluate.listen import DEVICE
 from models.bundle import load_bundle
 
-__all__ = ["bundle_facts", "commit", "machine"]
-
-ROOT = Path(__file__).resolve().parents[2]
-GIT_TIMEOUT_S = 10.0
+__all__ = ["bundle_facts", "machine"]
 
 
 def bundle_facts(name: str) -> dict[str, Any] | None:
@@ -33,20 +27,6 @@ def bundle_facts(name: str) -> dict[str, Any] | None:
         "device": DEVICE,
         "training": {"data": list(manifest.training.data), "split": manifest.training.split},
     }
-
-
-def commit() -> str:
-    """`git describe` of the tree that runs; the package's version where it is no checkout."""
-    if not (ROOT / ".git").exists():
-        return version("edge")
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--tags"]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return version("edge")
-    return done.stdout.strip()
 
 
 def machine(jobs: int) -> Row:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from edge.commit import commit
 from edge.evaluate.alarms import alarm_rows, alarms_summary
 from edge.evaluate.beats import beats_row, beats_summary
 from edge.evaluate.cinc import cinc_row, cinc_summary
@@ -18,7 +19,7 @@ from edge.evaluate.peers import peer_beats
 from edge.evaluate.pushed import Pushed, pushed_signal
 from edge.evaluate.qrs import qrs_row, qrs_summary
 from edge.evaluate.reference import Reference, read_reference
-from edge.evaluate.report import bundle_facts, commit, machine
+from edge.evaluate.report import bundle_facts, machine
 from edge.evaluate.rhythm import rhythm_row, rhythm_summary
 from firmware_bridge.errors import SourceError
 from firmware_bridge.records import read_record

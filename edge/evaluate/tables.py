@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edge.evaluate.figures import Row
-from edge.evaluate.table import Table, cell, print_table
+from edge.table import Table, cell, print_table
 
 __all__ = ["show", "tables"]
 

@@ -1,6 +1,6 @@
-"""JSON Schemas of the messages, generated from the structs and shipped beside this file.
+"""JSON Schemas of messages and reports, generated from the structs, shipped beside this file.
 
-`python -m edge.schemas` writes them anew after a message has changed.
+`python -m edge.schemas` writes them anew after a struct has changed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from edge.bench.report import Report
 from edge.messages import (
     ActiveAlerts,
     AlertMessage,
@@ -25,6 +26,7 @@ MESSAGES: dict[str, type[msgspec.Struct]] = {
     "state": StateMessage,
     "status": StatusMessage,
     "availability": AvailabilityMessage,
+    "bench": Report,
 }
 FOLDER = Path(__file__).parent
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
