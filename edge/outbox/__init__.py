@@ -1,14 +1,16 @@
 """Alerts on disk until the broker has acknowledged them."""
 
+from edge.outbox.alert_log import read_history
 from edge.outbox.messages import (
     TELEMETRY_RANK,
     LoggedMessage,
     OutboundMessage,
     OutboxCounts,
+    OutboxHealth,
     OutboxLimits,
     PendingMessage,
 )
-from edge.outbox.outbox import Outbox, read_history
+from edge.outbox.outbox import Outbox
 
 __all__ = [
     "TELEMETRY_RANK",
@@ -16,6 +18,7 @@ __all__ = [
     "OutboundMessage",
     "Outbox",
     "OutboxCounts",
+    "OutboxHealth",
     "OutboxLimits",
     "PendingMessage",
     "read_history",

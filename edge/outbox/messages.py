@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 TELEMETRY_RANK = 3
@@ -59,13 +60,15 @@ class LoggedMessage:
 @dataclass(frozen=True, slots=True)
 class OutboxLimits:
     """Bounds. Rows and payload bytes that may wait; delivered rows kept as the alert log;
-    messages held in memory while the disk refuses them.
+    messages held in memory while the disk refuses them; size of the file, which is taken from
+    the disk in advance.
     """
 
     pending_rows: int = 100_000
     pending_bytes: int = 64 << 20
     log_rows: int = 20_000
     held: int = 256
+    file_bytes: int = 128 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +85,22 @@ class OutboxCounts:
     pending: int
     held: int
     failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxHealth:
+    """How the store fares.
+
+    fault: why the disk refuses now, empty where it does not.
+    file_bytes: taken from the disk so far; reserved: whether that is all it will ever need.
+    evicted_by_rank: since this process began, most urgent first, telemetry last.
+    quarantined: where a damaged store was moved to, which is worth a technical alarm; rescued:
+    messages brought over from it.
+    """
+
+    fault: str
+    file_bytes: int
+    reserved: bool
+    evicted_by_rank: tuple[int, int, int, int]
+    quarantined: Path | None
+    rescued: int

@@ -9,41 +9,45 @@ is offered to the publisher from there, and is stored as soon as the disk takes 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from edge.clock import Clock, SystemClock
 from edge.errors import StorageError
+from edge.outbox.damage import StoreError, is_damage, must_reopen
+from edge.outbox.held import HeldMessages
 from edge.outbox.messages import (
     Key,
     LoggedMessage,
     OutboundMessage,
     OutboxCounts,
+    OutboxHealth,
     OutboxLimits,
     PendingMessage,
 )
-from edge.outbox.store import (
-    DamagedStoreError,
-    Store,
-    StoreError,
-    history,
-    is_damage,
-    must_reopen,
-    quarantine,
-    read_only,
-)
+from edge.outbox.opening import lock, open_store, refused
+from edge.outbox.rows import StoredRow
+from edge.outbox.store import Store
 
 T = TypeVar("T")
 MAX_TIMED = 4096
 """Messages whose time of `put` is remembered, for the latency figures."""
 REOPEN_NS = 1_000_000_000
 """A store that cannot be opened is tried again after this long, in nanoseconds."""
+RESERVE_NS = 1_000_000_000
+"""The file grows to its final size by a step every so many nanoseconds."""
+REPEAT_NS = 60_000_000_000
+"""Evictions that go on are said again after this long, in nanoseconds."""
+ADOPT_AT_START_NS, ADOPT_NS = 1_000_000_000, 50_000_000
+"""For how long messages of a damaged store are taken over before a start, and once a second."""
+ADOPTED_AT_ONCE = 64
+RANKS = ("high", "medium", "low", "telemetry")
 
 _log = logging.getLogger(__name__)
 
@@ -63,26 +67,30 @@ class Outbox:
         self.path = path
         self.quarantined: Path | None = None
         """Where a damaged store was moved to, which is worth a technical alarm."""
+        self.rescued = 0
+        """Messages brought over from damaged stores."""
         self._limits = limits or OutboxLimits()
         self._clock = clock or SystemClock()
         self._mutex = threading.Lock()
         self._listener: Callable[[], None] = lambda: None
-        self._held: dict[Key, OutboundMessage] = {}
-        self._held_delivered = self._held_evicted = 0
+        self._held = HeldMessages(self._limits.held)
         self._raised_ns: dict[Key, int] = {}
         self._failures = 0
         self._damaged = False
         self._said = ""
-        self._reopen_ns = 0
+        self._reopen_ns = self._reserve_ns = 0
+        self._evicted = self._evicted_said = (0, 0, 0, 0)
+        self._evictions_said_ns = -REPEAT_NS
+        self._wreckage: deque[StoredRow] = deque()
         self._store: Store | None = None
-        self._lock_fd = _lock(path)
+        self._lock_fd = lock(path)
         try:
             self._store = self._open()
             self._sequence = self._store.sequences()
             self._totals = self._store.counters()
         except (StoreError, OSError) as error:
             self.close()
-            raise StorageError(_refused(path, error)) from None
+            raise StorageError(refused(path, error)) from None
 
     def on_put(self, listener: Callable[[], None]) -> None:
         """Call `listener` after each `put`, from the thread that put."""
@@ -105,8 +113,9 @@ class Outbox:
             self._store_held()
             stored = not self._held and self._insert(message, snapshot)
             if not stored:
-                self._hold(message)
+                self._held.hold(message)
             self._remember(message.key, raised_ns)
+            self._say_evictions(raised_ns)
         self._listener()
         return stored
 
@@ -114,7 +123,7 @@ class Outbox:
         """Messages that wait, most urgent first, oldest first among equals."""
         with self._mutex:
             stored = self._try(lambda store: store.pending(limit)) or []
-            found = sorted([*stored, *self._held.values()], key=lambda each: each.rank)[:limit]
+            found = sorted([*stored, *self._held], key=lambda each: each.rank)[:limit]
             return [PendingMessage(each, self._raised_ns.get(each.key)) for each in found]
 
     def delivered(self, keys: Iterable[Key]) -> bool:
@@ -125,16 +134,21 @@ class Outbox:
             stored = []
             for key in keys:
                 self._raised_ns.pop(key, None)
-                if self._held.pop(key, None):
-                    self._held_delivered += 1
-                else:
+                if not self._held.deliver(key):
                     stored.append(key)
             return not stored or self._try(lambda store: store.delivered(stored)) is not None
 
     def retry(self) -> None:
-        """Offer the disk again what it refused; the publisher calls this once a second."""
+        """Offer the disk again what it refused, and take the next of the room that the file
+        will need; the publisher calls this once a second.
+        """
+        now_ns = self._clock.monotonic_ns()
         with self._mutex:
             self._store_held()
+            if now_ns >= self._reserve_ns:
+                self._reserve_ns = now_ns + RESERVE_NS
+                self._try(lambda store: store.reserve_more())
+                self._try(lambda store: self._adopt(store, ADOPT_NS))
 
     @property
     def counts(self) -> OutboxCounts:
@@ -147,12 +161,21 @@ class Outbox:
             held = len(self._held)
             waiting = totals[1] if totals else raised - delivered - evicted
             return OutboxCounts(
-                raised + held + self._held_delivered + self._held_evicted,
-                delivered + self._held_delivered,
-                evicted + self._held_evicted,
+                raised + held + self._held.delivered + self._held.evicted,
+                delivered + self._held.delivered,
+                evicted + self._held.evicted,
                 waiting + held,
                 held,
                 self._failures,
+            )
+
+    @property
+    def health(self) -> OutboxHealth:
+        """How the store fares."""
+        with self._mutex:
+            size, reserved = self._try(lambda store: store.extent) or (0, False)
+            return OutboxHealth(
+                *(self._said, size, reserved, self._evictions(), self.quarantined, self.rescued)
             )
 
     def history(self, limit: int = 1000, since_utc_ns: int = 0) -> list[LoggedMessage]:
@@ -175,6 +198,7 @@ class Outbox:
         with self._mutex:
             if self._store is not None:
                 self._store_held()
+                self._try(lambda store: self._adopt(store, ADOPT_AT_START_NS))
             if self._store is not None:
                 self._store.close()
                 self._store = None
@@ -183,15 +207,22 @@ class Outbox:
                 self._lock_fd = -1
 
     def _open(self) -> Store:
-        try:
-            if self._damaged:
-                raise DamagedStoreError("a later operation found it so")
-            return Store(self.path, self._limits)
-        except DamagedStoreError as error:
-            aside = self.quarantined = quarantine(self.path)
-            self._damaged = False
-            _log.error("outbox %s is damaged (%s): moved to %s", self.path, error, aside)
-            return Store(self.path, self._limits)
+        opened = open_store(self.path, self._limits, self._clock, self._damaged)
+        self._damaged = False
+        self.quarantined = opened.quarantined or self.quarantined
+        self._wreckage.extend(opened.rows)
+        with contextlib.suppress(StoreError):
+            self._adopt(opened.store, ADOPT_AT_START_NS)
+        return opened.store
+
+    def _adopt(self, store: Store, for_ns: int) -> None:
+        """Take over messages of a damaged store, those that wait first, for so long."""
+        deadline_ns = self._clock.monotonic_ns() + for_ns
+        while self._wreckage and self._clock.monotonic_ns() < deadline_ns:
+            batch = list(islice(self._wreckage, ADOPTED_AT_ONCE))
+            self.rescued += store.adopt(batch)
+            for _ in batch:
+                self._wreckage.popleft()
 
     def _try(self, operation: Callable[[Store], T]) -> T | None:
         """The operation's result, None where the disk refused it, which is counted."""
@@ -205,7 +236,7 @@ class Outbox:
             return operation(self._store)
         except (StoreError, OSError, UnicodeDecodeError) as error:
             self._failures += 1
-            self._say(_refused(self.path, error))
+            self._say(refused(self.path, error))
             self._damaged = self._damaged or is_damage(error)
             if not isinstance(error, StoreError) or must_reopen(error):
                 self._abandon()
@@ -219,6 +250,7 @@ class Outbox:
 
     def _abandon(self) -> None:
         if self._store is not None:
+            self._evicted = self._evictions(held=False)
             with contextlib.suppress(StoreError):
                 self._store.close()
             self._store = None
@@ -228,18 +260,32 @@ class Outbox:
         return bool(self._try(lambda store: store.insert(message, utc_ns, snapshot)))
 
     def _store_held(self) -> None:
-        for key, message in list(self._held.items()):
+        for message in self._held:
             if not self._insert(message):
                 return
-            del self._held[key]
+            self._held.stored(message)
         self._said = ""
 
-    def _hold(self, message: OutboundMessage) -> None:
-        self._held[message.key] = message
-        if len(self._held) > self._limits.held:
-            least = max(self._held.values(), key=lambda each: each.rank)
-            del self._held[least.key]
-            self._held_evicted += 1
+    def _evictions(self, held: bool = True) -> tuple[int, int, int, int]:
+        stored = self._store.evicted_by_rank if self._store else (0,) * len(RANKS)
+        in_memory = self._held.evicted_by_rank if held else (0,) * len(RANKS)
+        high, medium, low, rest = map(sum, zip(self._evicted, stored, in_memory, strict=True))
+        return high, medium, low, rest
+
+    def _say_evictions(self, now_ns: int) -> None:
+        """Log what had to go: the first of each priority at once, then once a minute."""
+        evicted = self._evictions()
+        new = [
+            f"{count - said} {rank}"
+            for rank, count, said in zip(RANKS, evicted, self._evicted_said, strict=True)
+            if count > said
+        ]
+        first = any(
+            count and not said for count, said in zip(evicted, self._evicted_said, strict=True)
+        )
+        if new and (first or now_ns - self._evictions_said_ns >= REPEAT_NS):
+            self._evicted_said, self._evictions_said_ns = evicted, now_ns
+            _log.error("outbox %s is full: evicted %s", self.path, ", ".join(new))
 
     def _remember(self, key: Key, raised_ns: int) -> None:
         self._raised_ns[key] = raised_ns
@@ -247,43 +293,4 @@ class Outbox:
             del self._raised_ns[next(iter(self._raised_ns))]
 
 
-def read_history(path: Path, limit: int = 1000, since_utc_ns: int = 0) -> list[LoggedMessage]:
-    """The newest alerts of an outbox, oldest first, even while another process uses it.
-
-    Raises StorageError where there is none or it cannot be read.
-    """
-    if not path.is_file():
-        raise StorageError(
-            f"alert log: {path} does not exist; `edge run` keeps one where a broker is configured"
-        )
-    try:
-        with closing(read_only(path)) as db:
-            return history(db, limit, since_utc_ns)
-    except StoreError as error:
-        raise StorageError(f"alert log {path} cannot be read: {error}") from None
-
-
-def _lock(path: Path) -> int:
-    """Hold the outbox for this process; the kernel releases it however the process ends."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise StorageError(_refused(path, error)) from None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        raise StorageError(
-            f"outbox {path} is in use by another edge process: stop that one, or give this one "
-            "another storage directory"
-        ) from None
-    return fd
-
-
-def _refused(path: Path, error: Exception) -> str:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return (
-        f"outbox {path}: {reason}; the folder must be writable and have free space "
-        "(storage.directory in the configuration)"
-    )
+__all__ = ["Outbox"]

@@ -1,8 +1,4 @@
-"""The table on disk; the only user of sqlite3.
-
-Write-ahead log with `synchronous=FULL`: a commit that returned survives a power cut, which
-`NORMAL` does not promise. Each operation is one transaction.
-"""
+"""One open store: its operations, each of which is one transaction."""
 
 from __future__ import annotations
 
@@ -12,66 +8,78 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from edge.clock import Clock
+from edge.outbox.alert_log import history
+from edge.outbox.damage import judged, no_room, sync_folder
 from edge.outbox.messages import (
     TELEMETRY_RANK,
-    DeliveryState,
     Key,
     LoggedMessage,
     OutboundMessage,
     OutboxLimits,
 )
-from edge.outbox.rows import as_text, checksum, to_columns, to_message
+from edge.outbox.reserve import PAGE_DATA_BYTES, STEP_PAGES, Reserve
+from edge.outbox.rows import StoredRow
+from edge.outbox.schema import (
+    DELIVERED,
+    EVICTED,
+    PENDING,
+    open_for_reading,
+    open_for_writing,
+)
+from edge.outbox.table import MessageTable, Settled
 
-StoreError = sqlite3.Error
-SCHEMA_VERSION = 1
-STATES: tuple[DeliveryState, ...] = ("pending", "delivered", "evicted")
-PENDING, DELIVERED, EVICTED = range(3)
-
-_SCHEMA = f"""
-CREATE TABLE message (
-  row INTEGER PRIMARY KEY AUTOINCREMENT, patient TEXT NOT NULL, id TEXT NOT NULL,
-  phase TEXT NOT NULL, seq INTEGER NOT NULL, rank INTEGER NOT NULL, topic TEXT NOT NULL,
-  payload BLOB NOT NULL, qos INTEGER NOT NULL, properties TEXT NOT NULL,
-  crc INTEGER NOT NULL, state INTEGER NOT NULL, raised_utc_ns INTEGER NOT NULL,
-  UNIQUE (patient, id, phase, seq)) STRICT;
-CREATE INDEX waiting ON message (rank, row) WHERE state = {PENDING};
-CREATE INDEX logged ON message (row) WHERE state <> {PENDING};
-CREATE TABLE counter (state INTEGER PRIMARY KEY, value INTEGER NOT NULL) STRICT;
-INSERT INTO counter VALUES ({PENDING}, 0), ({DELIVERED}, 0), ({EVICTED}, 0);
-CREATE TABLE patient (id TEXT PRIMARY KEY, seq INTEGER NOT NULL DEFAULT 0, snapshot BLOB) STRICT;
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
-_MESSAGE = "patient, id, phase, seq, rank, topic, payload, qos, properties"
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-
-
-class DamagedStoreError(sqlite3.DatabaseError):
-    """The file is no outbox of this version, or not whole."""
+SPARE_PAGES = 24
+"""Free pages beyond a message's own: the trees above it may split, and a delivery must find
+room as well."""
+FORGOTTEN_AT_ONCE = 16
+ROW_BYTES = 512
+"""Of a row beside its payload, at most, with all its index entries."""
 
 
 class Store:
-    """One open outbox file. Methods raise StoreError and then have changed nothing.
+    """One open outbox file. Methods raise sqlite3.Error and then have changed nothing.
 
-    Raises DamagedStoreError where the file cannot be trusted, StoreError or OSError where it
-    cannot be opened.
+    Raises DamagedStoreError where the file cannot be trusted, sqlite3.Error or OSError where
+    it cannot be opened.
     """
 
-    def __init__(self, path: Path, limits: OutboxLimits) -> None:
+    def __init__(self, path: Path, limits: OutboxLimits, clock: Clock) -> None:
         self._limits = limits
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        self._db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
-        self._db.text_factory = as_text
+        self.evicted_by_rank = [0] * (TELEMETRY_RANK + 1)
+        """Messages evicted since the file was opened, most urgent first."""
+        # Stays open until the end: closing it would release the locks that SQLite holds.
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._open: list[sqlite3.Connection] = []
         try:
-            self._prepare()
-            self.pending_rows, self.pending_bytes = self._waiting()
-            self._log_rows = self._one(f"SELECT count(*) FROM message WHERE state <> {PENDING}")
+            self._db = open_for_writing(path, limits.file_bytes, clock)
+            self._open = [self._db]
+            self._open += _keepers(path, self._db)
+            self._begin(path)
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            self._db.close()
-            raise _judged(error) from None
+            self.close()
+            raise judged(error) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self, path: Path) -> None:
+        wal = path.with_name(path.name + "-wal")
+        self._reserve = Reserve(self._db, self._fd, wal, self._limits.file_bytes)
+        sync_folder(path.parent)
+        self._table = MessageTable(self._db)
+        self.pending_rows, self.pending_bytes = self._table.waiting()
+        self._logged = self._table.logged()
+        if self._reserve.free_pages < STEP_PAGES:
+            self.reserve_more()
 
     def close(self) -> None:
-        """Release the file."""
-        self._db.close()
+        """Release the file. The log stays, so that its room does."""
+        for db in self._open:
+            db.close()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
     def insert(
         self, message: OutboundMessage, raised_utc_ns: int, snapshot: bytes | None = None
@@ -81,96 +89,95 @@ class Store:
         A message stored before keeps its place and state. Beyond the limits the least urgent
         go, oldest first; they may include this one.
         """
-        columns = to_columns(message)
+        if self._table.row_of(message.key) is None and not self._make_room(message, snapshot):
+            return self._refuse(message)
         with self._transaction():
-            added = self._db.execute(
-                f"INSERT OR IGNORE INTO message ({_MESSAGE}, crc, state, raised_utc_ns)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*columns, checksum(columns), PENDING, raised_utc_ns),
-            ).rowcount
-            self._db.execute(
-                "INSERT INTO patient (id, seq) VALUES (?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET seq = max(seq, excluded.seq)",
-                (message.patient, message.seq),
-            )
+            added = self._table.add(StoredRow(message, PENDING, raised_utc_ns))
             if snapshot is not None:
-                self._save(message.patient, snapshot)
-            rows, size = (
-                self.pending_rows + added,
-                self.pending_bytes + added * len(message.payload),
-            )
-            self._count(PENDING, added)
-            rows, size = self._evict(rows, size)
+                self._table.save(message.patient, snapshot)
+            rows = self.pending_rows + added
+            size = self.pending_bytes + added * len(message.payload)
+            evicted = self._evict_beyond(rows, size)
         self.pending_rows, self.pending_bytes = rows, size
+        self._left(evicted, EVICTED)
         return True
+
+    def adopt(self, rows: Sequence[StoredRow]) -> int:
+        """Take over rows of another store, in their order; returns how many were new."""
+        size = sum(len(each.message.payload) + ROW_BYTES for each in rows)
+        if not self._room(SPARE_PAGES + len(rows) + size // PAGE_DATA_BYTES):
+            return 0
+        with self._transaction():
+            new = [each for each in rows if self._table.add(each)]
+            for state in (DELIVERED, EVICTED):
+                self._table.count(state, sum(each.state == state for each in new))
+        waiting = [each.message for each in new if each.state == PENDING]
+        self.pending_rows += len(waiting)
+        self.pending_bytes += sum(len(each.payload) for each in waiting)
+        self._logged += len(new) - len(waiting)
+        return len(new)
 
     def pending(self, limit: int) -> list[OutboundMessage]:
         """Messages that wait, most urgent first, oldest first among equals.
 
         A row whose checksum does not hold is evicted, so that it cannot block the others.
         """
-        found = self._db.execute(
-            f"SELECT row, crc, {_MESSAGE} FROM message WHERE state = {PENDING}"
-            " ORDER BY rank, row LIMIT ?",
-            (limit,),
-        ).fetchall()
-        damaged = [row for row, crc, *columns in found if crc != checksum(columns)]
-        if damaged:
-            self._drop(damaged)
-            return self.pending(limit)
-        return [to_message(columns) for _, _, *columns in found]
+        messages, damaged = self._table.pending(limit)
+        if not damaged:
+            return messages
+        self._evict(damaged)
+        return self.pending(limit)
 
     def delivered(self, keys: Iterable[Key]) -> int:
         """Mark messages as delivered; returns how many of them waited until now."""
         with self._transaction():
-            rows = [row for key in keys if (row := self._row_of(key)) is not None]
-            sizes = [size for row in rows if (size := self._settle(row, DELIVERED)) is not None]
-            self._count(DELIVERED, len(sizes))
-            self._trim_log(len(sizes))
-        self.pending_rows -= len(sizes)
-        self.pending_bytes -= sum(sizes)
-        return len(sizes)
+            rows = [row for key in keys if (row := self._table.row_of(key)) is not None]
+            settled = self._settle(rows, DELIVERED)
+        self._left(settled, DELIVERED)
+        return len(settled)
 
     def counters(self) -> tuple[int, int, int]:
         """Messages ever raised, delivered and evicted."""
-        values = dict(self._db.execute("SELECT state, value FROM counter"))
-        return values[PENDING], values[DELIVERED], values[EVICTED]
+        return self._table.totals()
 
     def sequences(self) -> dict[str, int]:
         """Highest `seq` stored, by patient."""
-        return dict(self._db.execute("SELECT id, seq FROM patient"))
+        return self._table.sequences()
 
     def save_snapshot(self, patient: str, data: bytes) -> bool:
         """Replace the patient's snapshot; true once it is on disk."""
+        return self.remember(patient, 0, data)
+
+    def remember(self, patient: str, seq: int, snapshot: bytes | None) -> bool:
+        """Note a patient's sequence number, unless a higher one is known, and the snapshot,
+        unless None.
+        """
+        self._room(SPARE_PAGES + len(snapshot or b"") // PAGE_DATA_BYTES)
         with self._transaction():
-            self._db.execute("INSERT OR IGNORE INTO patient (id) VALUES (?)", (patient,))
-            self._save(patient, data)
+            self._table.number(patient, seq)
+            if snapshot is not None:
+                self._table.save(patient, snapshot)
         return True
 
     def load_snapshot(self, patient: str) -> bytes | None:
-        """The patient's newest snapshot, None where there is none."""
-        found = self._db.execute("SELECT snapshot FROM patient WHERE id = ?", (patient,)).fetchone()
-        return found[0] if found else None
+        """The patient's newest snapshot, None where there is none that holds."""
+        return self._table.load(patient)
 
     def history(self, limit: int, since_utc_ns: int) -> list[LoggedMessage]:
         """The newest alerts, oldest first."""
         return history(self._db, limit, since_utc_ns)
 
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        if self._one("SELECT count(*) FROM sqlite_schema") == 0:
-            self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-        verdict = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        version = self._one("PRAGMA user_version")
-        if verdict != "ok" or version != SCHEMA_VERSION:
-            raise DamagedStoreError(f"{verdict}, version {version}, expected {SCHEMA_VERSION}")
-        self._db.execute(f"SELECT row, {_MESSAGE}, state, raised_utc_ns FROM message LIMIT 0")
-        self._db.execute("SELECT id, seq, snapshot FROM patient LIMIT 0")
-        if self._one("SELECT count(*) FROM counter") != len(STATES):
-            raise DamagedStoreError("counters are missing")
-        with self._transaction():
-            self._count(PENDING, 0)
+    def reserve_more(self) -> bool:
+        """One step towards the file's final size; False where there is nothing to do, or no
+        room on the disk.
+        """
+        return self._reserve.release() if self._reserve.complete else self._reserve.grow()
+
+    @property
+    def extent(self) -> tuple[int, bool]:
+        """Bytes taken from the disk for the table, and whether that is all it needs."""
+        reserve = self._reserve
+        return reserve.file_bytes, reserve.complete and reserve.log_reserved
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -183,141 +190,95 @@ class Store:
                 self._db.execute("ROLLBACK")
             raise
 
-    def _one(self, query: str) -> int:
-        return int(self._db.execute(query).fetchone()[0])
+    def _make_room(self, message: OutboundMessage, snapshot: bytes | None) -> bool:
+        """Room in the file for a message; False where all that waits is more urgent.
 
-    def _waiting(self) -> tuple[int, int]:
-        query = f"SELECT count(*), total(length(payload)) FROM message WHERE state = {PENDING}"
-        rows, size = self._db.execute(query).fetchone()
-        return int(rows), int(size)
-
-    def _row_of(self, key: Key) -> int | None:
-        query = "SELECT row FROM message WHERE patient = ? AND id = ? AND phase = ? AND seq = ?"
-        found = self._db.execute(query, key).fetchone()
-        return found[0] if found else None
-
-    def _save(self, patient: str, data: bytes) -> None:
-        self._db.execute("UPDATE patient SET snapshot = ? WHERE id = ?", (data, patient))
-
-    def _count(self, state: int, added: int) -> None:
-        self._db.execute("UPDATE counter SET value = value + ? WHERE state = ?", (added, state))
-
-    def _evict(self, rows: int, size: int) -> tuple[int, int]:
-        evicted = 0
-        while rows > self._limits.pending_rows or size > self._limits.pending_bytes:
-            victim = self._db.execute(
-                f"SELECT row FROM message WHERE state = {PENDING} AND rank ="
-                f" (SELECT max(rank) FROM message WHERE state = {PENDING}) ORDER BY row LIMIT 1"
-            ).fetchone()
+        While the disk still owes the file a part of its room, only the less urgent go: others
+        of its kind stay, and the message itself is left to memory.
+        """
+        size = len(message.payload) + len(snapshot or b"") + ROW_BYTES
+        while not self._room(SPARE_PAGES + 1 + size // PAGE_DATA_BYTES):
+            owed = not self._reserve.complete
+            victim = self._table.victim(message.rank + owed)
+            if victim is None and owed:
+                raise no_room()
             if victim is None:
-                break
-            size -= self._settle(victim[0], EVICTED) or 0
-            rows -= 1
-            evicted += 1
-        if evicted:
-            self._count(EVICTED, evicted)
-            self._trim_log(evicted)
-        return rows, size
-
-    def _drop(self, rows: Sequence[int]) -> None:
-        with self._transaction():
-            sizes = [self._settle(row, EVICTED) or 0 for row in rows]
-            self._count(EVICTED, len(rows))
-            self._trim_log(len(rows))
-        self.pending_rows -= len(sizes)
-        self.pending_bytes -= sum(sizes)
-
-    def _settle(self, row: int, state: int) -> int | None:
-        """Give a waiting row its last state; its payload size, None where it did not wait."""
-        found = self._db.execute(
-            f"SELECT rank, length(payload) FROM message WHERE row = ? AND state = {PENDING}", (row,)
-        ).fetchone()
-        if found is None:
-            return None
-        if found[0] >= TELEMETRY_RANK:
-            self._db.execute("DELETE FROM message WHERE row = ?", (row,))
-        else:
-            self._db.execute("UPDATE message SET state = ? WHERE row = ?", (state, row))
-        return int(found[1])
-
-    def _trim_log(self, added: int) -> None:
-        self._log_rows += added
-        if self._log_rows > self._limits.log_rows:
-            self._db.execute(
-                "DELETE FROM message WHERE row IN (SELECT row FROM message"
-                f" WHERE state <> {PENDING} ORDER BY row DESC LIMIT -1 OFFSET ?)",
-                (self._limits.log_rows,),
-            )
-            self._log_rows = self._limits.log_rows
-
-
-def history(db: sqlite3.Connection, limit: int, since_utc_ns: int) -> list[LoggedMessage]:
-    """The newest `limit` alerts raised since then, oldest first; telemetry left out."""
-    found = db.execute(
-        f"SELECT crc, {_MESSAGE}, state, raised_utc_ns FROM message"
-        " WHERE rank < ? AND raised_utc_ns >= ? ORDER BY row DESC LIMIT ?",
-        (TELEMETRY_RANK, since_utc_ns, limit),
-    ).fetchall()
-    return [
-        LoggedMessage(to_message(columns), STATES[state], raised_utc_ns)
-        for crc, *columns, state, raised_utc_ns in reversed(found)
-        if crc == checksum(columns)
-    ]
-
-
-def read_only(path: Path) -> sqlite3.Connection:
-    """A second reader of a store that another process may be using. Raises StoreError."""
-    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)
-    db.text_factory = as_text
-    return db
-
-
-def quarantine(path: Path) -> Path:
-    """Move a damaged store aside, with its log; returns its new name.
-
-    The first two damaged stores are kept, and the newest.
-    """
-    names = [path.with_name(f"{path.name}.damaged-{n}") for n in (1, 2, 3)]
-    aside = next((name for name in names if not name.exists()), names[-1])
-    path.replace(aside)
-    for suffix in ("-wal", "-shm"):
-        companion = path.with_name(path.name + suffix)
-        if companion.exists():
-            companion.replace(aside.with_name(aside.name + suffix))
-    return aside
-
-
-def is_damage(error: Exception) -> bool:
-    """Whether the error says that the file's content cannot be trusted.
-
-    sqlite3 fails to decode its own message where that quotes damaged text.
-    """
-    if isinstance(error, UnicodeDecodeError):
+                return False
+            self._evict([victim])
         return True
-    return isinstance(error, sqlite3.Error) and _primary_code(error) in _DAMAGE
+
+    def _room(self, pages: int) -> bool:
+        """So many free pages: from the reserve, else by leaving the oldest out of the log."""
+        while (free := self._reserve.free_pages) < pages:
+            if self._reserve.release() or self._reserve.grow(free + STEP_PAGES):
+                continue
+            with self._transaction():
+                gone = self._table.forget(FORGOTTEN_AT_ONCE)
+            self._logged = max(0, self._logged - gone)
+            if not gone:
+                return False
+        return True
+
+    def _refuse(self, message: OutboundMessage) -> bool:
+        """The file is full of what is more urgent: the message is evicted at once."""
+        with self._transaction():
+            self._table.count(PENDING, 1)
+            self._table.count(EVICTED, 1)
+            self._table.number(message.patient, message.seq)
+        self.evicted_by_rank[min(message.rank, TELEMETRY_RANK)] += 1
+        return True
+
+    def _evict_beyond(self, rows: int, size: int) -> list[Settled]:
+        """Evict within a transaction until the limits hold."""
+        evicted: list[Settled] = []
+        while rows > self._limits.pending_rows or size > self._limits.pending_bytes:
+            victim = self._table.victim()
+            settled = self._settle([victim], EVICTED) if victim is not None else []
+            if not settled:
+                break
+            evicted += settled
+            rows -= 1
+            size -= settled[0].size_bytes
+        return evicted
+
+    def _evict(self, rows: Sequence[int]) -> None:
+        with self._transaction():
+            evicted = self._settle(rows, EVICTED)
+        self._left(evicted, EVICTED)
+
+    def _settle(self, rows: Iterable[int], state: int) -> list[Settled]:
+        """Give rows their last state within a transaction, and keep the log within its bound."""
+        settled = [each for row in rows if (each := self._table.settle(row, state)) is not None]
+        added = sum(each.rank < TELEMETRY_RANK for each in settled)
+        if self._logged + added > self._limits.log_rows:
+            self._table.trim(self._limits.log_rows)
+        return settled
+
+    def _left(self, settled: Iterable[Settled], state: int) -> None:
+        """Note, after the commit, messages that wait no more."""
+        for each in settled:
+            self.pending_rows -= 1
+            self.pending_bytes -= each.size_bytes
+            if each.rank < TELEMETRY_RANK:
+                self._logged = min(self._logged + 1, self._limits.log_rows)
+            if state == EVICTED:
+                self.evicted_by_rank[min(max(each.rank, 0), TELEMETRY_RANK)] += 1
 
 
-def must_reopen(error: sqlite3.Error) -> bool:
-    """Whether the connection is not to be trusted after this error.
+def _keepers(path: Path, writer: sqlite3.Connection) -> list[sqlite3.Connection]:
+    """A reader that is closed after the writer, so that the log is not deleted and its room lost.
 
-    A full disk leaves it sound, and closing it then could lose the shared-memory file that a
-    full disk cannot hold again.
+    Empty where the writer has the store for itself.
     """
-    return _primary_code(error) not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)
+    if writer.execute("PRAGMA locking_mode").fetchone()[0] != "normal":
+        return []
+    db = open_for_reading(path)
+    try:
+        db.execute("SELECT count(*) FROM counter").fetchone()
+    except sqlite3.Error:
+        db.close()
+        return []
+    return [db]
 
 
-def _judged(error: Exception) -> Exception:
-    """The error, as DamagedStoreError where the content of the file is to blame.
-
-    A file that could be opened for writing and is read-only to SQLite has a damaged header; a
-    folder without write permission gives an extended code of its own.
-    """
-    if isinstance(error, DamagedStoreError):
-        return error
-    code = getattr(error, "sqlite_errorcode", None)
-    broken = code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_READONLY)
-    return DamagedStoreError(str(error)) if broken or is_damage(error) else error
-
-
-def _primary_code(error: sqlite3.Error) -> int:
-    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
+__all__ = ["Store"]
