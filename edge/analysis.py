@@ -63,6 +63,28 @@ class Analysis:
         beats = self._detector.process(start + early, conditioned_uv[early:], weights)
         return [*beats, *said]
 
+    def renew(self, networks: Networks | None, start: int) -> list[Observation]:
+        """Other networks from sample `start` on; what the former still held.
+
+        Where beats come from the QRS detector before and after, it goes on as it is.
+        """
+        said = self.flush()
+        time_ns = self._time_ns(start)
+        if self._detector is None:
+            said.append(BeatsKnown(time_ns, time_ns))
+        self._stage = (
+            EncoderStage(networks, self._rate_hz, self._leads, self._filter_delay_s)
+            if networks
+            else None
+        )
+        if self._stage:
+            self._stage.begin(start)
+        if self._stage and self._stage.hears_beats:
+            self._detector = None
+        elif self._detector is None:
+            self._start_detector(start)
+        return said
+
     def second_ended(self, time_ns: int) -> list[BeatsKnown]:
         """How far beats are known at the end of a second, where the QRS detector finds them."""
         if self._detector is None or time_ns < self._time_ns(self._detector_start) + LEARNING_NS:

@@ -65,7 +65,7 @@ class Announcer:
 
     def stepped(self, monitor: Monitor, step: Step) -> None:
         """Announce alerts, and a device that delivers."""
-        if step.events:
+        if step.events or step.readings:
             self._set_availability(monitor.patient.id, online=True)
         if not step.alerts:
             return

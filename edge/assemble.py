@@ -8,26 +8,29 @@ from collections.abc import Callable
 from edge.alarm.extension import ExtendedAlarms, installed_rules
 from edge.alarm.limits import AlarmLimits
 from edge.alarm.machine import AlarmMachine
+from edge.bundles import NO_BUNDLE, Bundles
 from edge.clock import Clock
 from edge.config import Config, Patient, Signal
 from edge.monitor import Monitor
-from edge.networks import Networks
 from edge.pipeline import EncoderFactory, Pipeline
 from edge.runtime import Runtime
 from edge.segment import SegmentSettings
 from firmware_bridge.source import Source, open_source
-from firmware_bridge.stream import StreamFormat
-from models.beat_stage import BeatStage
-from models.bundle import Bundle, load_bundle
-from models.registry import open_encoder
 
-NO_BUNDLE = "none"
-"""The bundle name that means: rules without an encoder."""
+__all__ = [
+    "NO_BUNDLE",
+    "add_patients",
+    "alarms",
+    "encoder_factory",
+    "pipeline",
+    "segment_settings",
+]
 
 
 def add_patients(
     runtime: Runtime,
     config: Config,
+    bundles: Bundles,
     clock: Clock,
     open_with: Callable[[str], Source] = open_source,
 ) -> None:
@@ -40,7 +43,7 @@ def add_patients(
         monitor = Monitor(
             patient=patient,
             device=patient.device or source.transport.name,
-            pipeline=pipeline(source, patient, config),
+            pipeline=pipeline(source, patient, config, bundles),
             clock=clock,
             on_step=runtime.stepped,
             on_link=runtime.link_changed,
@@ -48,13 +51,13 @@ def add_patients(
         runtime.add(monitor, source)
 
 
-def pipeline(source: Source, patient: Patient, config: Config) -> Pipeline:
+def pipeline(source: Source, patient: Patient, config: Config, bundles: Bundles) -> Pipeline:
     """The pipeline of one patient."""
     return Pipeline(
         source.decoder,
         alarms(patient.limits),
         segment_settings(config.signal),
-        encoder_factory(patient.bundle or config.encoder.bundle, config.encoder.device),
+        bundles.encoder_for(config.bundle_of(patient)),
     )
 
 
@@ -76,18 +79,4 @@ def encoder_factory(bundle_name: str, device: str) -> EncoderFactory:
 
     Raises ModelError where the bundle cannot be trusted.
     """
-    if bundle_name == NO_BUNDLE:
-        return lambda _: None
-    bundle = load_bundle(bundle_name)
-    _networks(bundle, bundle.manifest.input.leads_min, device)
-
-    def networks_for(form: StreamFormat) -> Networks:
-        heard = min(len(form.leads), bundle.manifest.input.leads_max)
-        return _networks(bundle, heard, device)
-
-    return networks_for
-
-
-def _networks(bundle: Bundle, leads: int, device: str) -> Networks:
-    stage = BeatStage(bundle) if bundle.manifest.beat_stage else None
-    return Networks(open_encoder(bundle, leads, device), stage)
+    return Bundles(device).encoder_for(bundle_name)

@@ -19,6 +19,7 @@ import msgspec
 from edge.alarm.limits import AlarmLimits
 from edge.errors import ConfigError
 from edge.mqtt_settings import MqttSettings
+from edge.record_settings import RecordSettings
 
 ENVIRONMENT_PREFIX = "EDGE__"
 SYSTEM_FILE = Path("/etc/edge/config.toml")
@@ -95,7 +96,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     encoder: Encoder = Encoder()
     signal: Signal = Signal()
     storage: Storage = Storage()
+    record: RecordSettings = RecordSettings()
     sink: tuple[ThirdPartySink, ...] = ()
+
+    def bundle_of(self, patient: Patient) -> str:
+        """The bundle that is to hear a patient, by name or folder."""
+        return patient.bundle or self.encoder.bundle
 
 
 def load(

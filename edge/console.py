@@ -42,6 +42,8 @@ PRIORITY_STYLE = {
     Priority.LOW: "black on cyan",
 }
 
+NO_ECG = "no ECG so far; heart rate and RR intervals as the device tells them: no asystole, VF, VT"
+
 STRIP_S = 6.0
 STRIP_ROWS = 5
 STRIP_SPAN_UV = 3000.0
@@ -88,6 +90,9 @@ class RunConsole:
         for event in step.events:
             if isinstance(event, Chunk | FormatChange):
                 self._announce_format(monitor)
+        if step.readings and monitor.patient.id not in self._announced:
+            self._announced[monitor.patient.id] = None
+            self.say(f"{monitor.patient.id}: {NO_ECG}")
         due_ns = self._drawn_ns.get(monitor.patient.id, -REDRAW_NS) + REDRAW_NS
         if self._live and monitor.now_ns >= due_ns:
             self._drawn_ns[monitor.patient.id] = monitor.now_ns

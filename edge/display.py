@@ -39,6 +39,8 @@ class TextDisplay(RunConsole):
             self.say(f"patient  {monitor.patient.id}: {redact(monitor.patient.source)}")
         for name in ("encoder", "broker"):
             self.say(f"{name:<8} {facts[name]}")
+        if facts.get("recording"):
+            self.say(f"recording to {facts['recording']}")
         self.start(monitors)
 
     def ended(self, report: dict[str, Any]) -> None:

@@ -28,7 +28,8 @@ class Beat:
 
     time_ns: stream time of the R peak. detected_ns: stream time at which it was known.
     rr_ms: time since the preceding QRS, None after a gap or at the start.
-    confidence: of `label`, 0 to 1.
+    confidence: of `label`, 0 to 1. index, lead and amplitude_uv are 0 where the device tells
+    its beats and sends no samples.
     """
 
     index: int
@@ -110,7 +111,18 @@ class Silence:
     reason: str = ""
 
 
-Observation = Beat | BeatLabel | BeatsKnown | Quality | Rhythm | Silence
+@dataclass(frozen=True, slots=True)
+class ToldRate:
+    """The heart rate that a device tells which sends neither samples nor RR intervals.
+
+    For people only: over how many beats it is a mean, and how old it is, nobody knows.
+    """
+
+    time_ns: int
+    bpm: float
+
+
+Observation = Beat | BeatLabel | BeatsKnown | Quality | Rhythm | Silence | ToldRate
 
 
 def shifted(observation: Observation, index: int, time_ns: int) -> Observation:

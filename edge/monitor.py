@@ -19,11 +19,12 @@ from edge.messages import (
     StateMessage,
 )
 from edge.messages import LinkState as LinkWord
+from edge.networks import Networks
 from edge.pipeline import Pipeline, Step
 from edge.vitals import Vitals
 from firmware_bridge.errors import SourceError
 from firmware_bridge.link import LinkEvent, LinkState
-from firmware_bridge.stream import NS_PER_S, Chunk, Packet
+from firmware_bridge.stream import NS_PER_S, Chunk, Packet, StreamFormat
 
 UNWATCHED_S = 60
 """Silence told for a patient who is no longer monitored: beyond any limit of `signal_lost`."""
@@ -101,10 +102,15 @@ class Monitor:
             self._link_changed(event)
 
     def tick(self) -> None:
-        """To be called about once a second: tells the alarms of silence."""
-        silent_ns = self._clock.monotonic_ns() - self._heard_ns
+        """To be called several times a second: tells the alarms of silence."""
+        silent_ns = self._silent_ns()
         if not self.finished and silent_ns >= SILENCE_S * NS_PER_S:
             self._take(lambda: self.pipeline.silence(silent_ns, self.link))
+
+    def renew(self, form: StreamFormat | None, networks: Networks | None) -> None:
+        """Other networks, opened for a stream of this format, take over."""
+        if not self.finished:
+            self._take(lambda: self.pipeline.renew(form, networks))
 
     def close(self) -> None:
         """No more events will come: release what waits for reordering."""
@@ -131,8 +137,8 @@ class Monitor:
         )
 
     def state(self) -> StateMessage:
-        """The state message of this moment."""
-        now_ns = self.now_ns
+        """The state message of this moment; what is old by now is left out."""
+        now_ns = self.now_ns + self._silent_ns()
         probability = self.vitals.rhythm(now_ns)
         leads = self._leads()
         counts = self._counts()
@@ -148,8 +154,8 @@ class Monitor:
             rhythm_probability={name: round(value, 4) for name, value in probability.items()},
             quality=_mean([lead.quality for lead in leads]),
             leads=leads,
-            lead_off=any(lead.lead_off for lead in leads),
-            battery_percent=self._battery_percent,
+            lead_off=self._lead_off(),
+            battery_percent=self._charge_percent(),
             samples=counts,
             drift_ppm=_rounded(self.pipeline.counts[1].drift_ppm, 1),
             active=[alert.kind for alert in self.pipeline.alarm.active],
@@ -165,6 +171,9 @@ class Monitor:
         """Alarm conditions present, most urgent first."""
         return self.pipeline.alarm.active
 
+    def _silent_ns(self) -> int:
+        return self._clock.monotonic_ns() - self._heard_ns
+
     def _take(self, advance: Callable[[], Step]) -> None:
         try:
             step = advance()
@@ -172,12 +181,12 @@ class Monitor:
             self._broken(error)
             return
         chunks = [event for event in step.events if isinstance(event, Chunk)]
-        if chunks:
+        if chunks or step.readings:
             self._heard_ns = self._clock.monotonic_ns()
-            if chunks[-1].battery_percent is not None:
-                self._battery_percent = chunks[-1].battery_percent
+        if chunks and chunks[-1].battery_percent is not None:
+            self._battery_percent = chunks[-1].battery_percent
         self.vitals.observe(step.observations)
-        if step.events or step.observations:
+        if step.events or step.observations or step.readings:
             self._on_step(self, step)
 
     def _broken(self, error: Exception) -> None:
@@ -213,6 +222,15 @@ class Monitor:
             LeadState(name=name, quality=round(lead.score, 3), lead_off=lead.lead_off)
             for name, lead in pairs
         ]
+
+    def _lead_off(self) -> bool:
+        quality = self.vitals.quality
+        return quality is not None and any(lead.lead_off for lead in quality.leads)
+
+    def _charge_percent(self) -> int | None:
+        if self._battery_percent is not None:
+            return self._battery_percent
+        return self.pipeline.told_battery_percent
 
     def _counts(self) -> SampleCounts:
         decoded, samples = self.pipeline.counts

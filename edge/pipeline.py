@@ -3,6 +3,10 @@
     packet --decoder--> frame --timeline--> chunk | gap
           --> ring --> condition --> quality, beats, encoder --> alarm
 
+A device that sends no samples but tells RR intervals goes another way:
+
+    packet --decoder--> reading --> beats told --> alarm
+
 Everything here is deterministic: the same bytes give the same alerts, whatever the chunking
 and whatever the time of day. Nothing here does I/O or asks a clock.
 """
@@ -18,13 +22,16 @@ from edge.alert import Alert
 from edge.events import Observation, Silence
 from edge.networks import Networks
 from edge.segment import Segment, SegmentSettings
-from firmware_bridge.protocols import Decoder
+from edge.told_beats import ToldBeats
+from firmware_bridge.protocols import Decoder, Telling
 from firmware_bridge.stream import (
+    NS_PER_S,
     Chunk,
     DecodeCount,
     FormatChange,
     Frame,
     Gap,
+    HeartRate,
     Packet,
     StreamFormat,
     TimelineCount,
@@ -35,6 +42,9 @@ from firmware_bridge.timeline import Timeline
 REORDER_FRAMES = 8
 RATE_MIN_HZ, RATE_MAX_HZ = 50.0, 10_000.0
 """Rates at which an ECG can be judged: below, the QRS band (5 to 20 Hz) does not fit."""
+
+CONTACT_HELD_NS = 5 * NS_PER_S
+"""A lost contact that the device told beside its samples holds for so long unless told again."""
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +67,14 @@ EncoderFactory = Callable[[StreamFormat], Networks | None]
 class Step:
     """What one push brought forth, in order.
 
+    readings: where the device sends no samples, what it told of the heart instead.
     arrived_ns: host monotonic time of the packet that was pushed; 0 where none was.
     """
 
     events: tuple[TimelineEvent, ...] = ()
     observations: tuple[Observation, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    readings: tuple[HeartRate, ...] = ()
     arrived_ns: int = 0
 
 
@@ -101,6 +113,10 @@ class Pipeline:
     ) -> None:
         self.alarm = alarm
         self._decoder = decoder
+        self._telling = decoder if isinstance(decoder, Telling) else None
+        self._told = ToldBeats()
+        self._told_battery_percent: int | None = None
+        self._contact_lost_ns: int | None = None
         self._timeline = Timeline(reorder_frames)
         self._settings = settings
         self._encoder_for = encoder_for
@@ -120,8 +136,13 @@ class Pipeline:
 
     @property
     def now_ns(self) -> int:
-        """Stream time one past the newest sample."""
-        return self._segment.stop_time_ns if self._segment else 0
+        """Stream time one past the newest sample, or of the newest reading where none came."""
+        return self._segment.stop_time_ns if self._segment else self._told.now_ns
+
+    @property
+    def told_battery_percent(self) -> int | None:
+        """Charge that the device told beside its samples, None where it told none."""
+        return self._told_battery_percent
 
     @property
     def anchor(self) -> Anchor | None:
@@ -139,7 +160,8 @@ class Pipeline:
 
     def push(self, packet: Packet) -> Step:
         """Take bytes as they arrived."""
-        return self.push_frames(self._decoder.push(packet), packet.host_time_ns)
+        step = self.push_frames(self._decoder.push(packet), packet.host_time_ns)
+        return self._hear(step, packet.host_time_ns) if self._telling else step
 
     def push_frames(self, frames: Iterable[Frame], host_time_ns: int) -> Step:
         """Take frames that were decoded elsewhere and arrived at `host_time_ns`."""
@@ -152,10 +174,21 @@ class Pipeline:
     def link_opened(self) -> None:
         """The link is new: what was left of a frame belongs to the old one."""
         self._decoder.reset()
+        self._contact_lost_ns = None
 
     def link_lost(self, host_time_ns: int) -> Step:
         """The link broke: release what waits for reordering; the next frame follows a gap."""
+        self._told.break_off()
         return self._run(self._timeline.disconnected(host_time_ns))
+
+    def renew(self, form: StreamFormat | None, networks: Networks | None) -> Step:
+        """Other networks from the next sample on: these where the stream still has the format
+        that they were opened for, else those that `encoder_for` gives now."""
+        segment = self._segment
+        if segment is None:
+            return Step()
+        fitting = networks if form == segment.format else self._encoder_for(segment.format)
+        return self._and_then(Step(), segment.renew(fitting))
 
     def finish(self) -> Step:
         """The source ended: release what waits for reordering, and beats not known yet."""
@@ -166,6 +199,20 @@ class Pipeline:
         """Nothing has come for `silent_ns`: the technical alarm conditions may begin."""
         observation = Silence(self.now_ns + silent_ns, silent_ns, reason)
         return Step((), (observation,), self.alarm.observe(observation))
+
+    def _hear(self, step: Step, host_time_ns: int) -> Step:
+        """Readings of the heart: charge and contact always, beats where no samples come."""
+        said = self._telling.readings() if self._telling else ()
+        readings = tuple(each for each in said if isinstance(each, HeartRate))
+        for each in readings:
+            if each.battery_percent is not None:
+                self._told_battery_percent = each.battery_percent
+            self._contact_lost_ns = host_time_ns if each.contact is False else None
+        if not readings or self._segment:
+            return step
+        observed = self._told.push(readings, host_time_ns)
+        self._anchor = Anchor(self._told.now_ns, host_time_ns, None)
+        return self._and_then(replace(step, readings=readings), observed)
 
     def _fits(self, rate_hz: float) -> bool:
         """Whether an ECG can be judged at this rate; if not, that is counted, and said once."""
@@ -197,7 +244,7 @@ class Pipeline:
     def _observe(self, event: TimelineEvent) -> list[Observation]:
         segment, observed = self._segment_for(event)
         if isinstance(event, Chunk):
-            observed += segment.push(event)
+            observed += segment.push(self._with_contact(event))
             self._anchor = Anchor(
                 segment.time_ns(event.start), event.host_time_ns, event.device_time_ns
             )
@@ -205,12 +252,20 @@ class Pipeline:
             observed += segment.gap(event)
         return observed
 
+    def _with_contact(self, chunk: Chunk) -> Chunk:
+        """The chunk, all its leads off where the device has told so beside its samples."""
+        lost_ns = self._contact_lost_ns
+        if lost_ns is None or chunk.lead_off or chunk.host_time_ns - lost_ns > CONTACT_HELD_NS:
+            return chunk
+        return replace(chunk, lead_off=(1 << len(chunk.format.leads)) - 1)
+
     def _segment_for(self, event: TimelineEvent) -> tuple[Segment, list[Observation]]:
         """The segment of the event's format; where that is new, what the old one still held."""
         current = self._segment
         if current and not isinstance(event, FormatChange) and event.format == current.format:
             return current, []
-        time_ns = current.time_ns(event.start) if current else 0
         networks = self._encoder_for(event.format)
+        observed = current.finish() if current else self._told.end()
+        time_ns = current.time_ns(event.start) if current else self._told.now_ns
         self._segment = Segment(event.format, event.start, time_ns, self._settings, networks)
-        return self._segment, current.finish() if current else []
+        return self._segment, observed

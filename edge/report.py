@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +15,7 @@ from edge.alert import Phase
 from edge.messages import AlertMessage, StateMessage
 from edge.outbox import Outbox
 from edge.publish import Publisher
+from edge.record.recorder import Recorder
 
 LinkedStates = Iterable[StateMessage]
 
@@ -40,6 +41,7 @@ def final_report(
     tally: AlertTally,
     publisher: Publisher | None,
     outbox: Outbox | None = None,
+    recorder: Recorder | None = None,
 ) -> dict[str, Any]:
     """The report as JSON-able data. Memory peak in megabytes (10^6 bytes)."""
     patients = [
@@ -53,13 +55,20 @@ def final_report(
         for state in states
     ]
     published = asdict(publisher.statistics) if publisher else None
-    stored = asdict(outbox.counts) if outbox else None
+    stored = asdict(outbox.counts) | _health(outbox) if outbox else None
     return {
         "patients": patients,
         "mqtt": published,
         "outbox": stored,
+        "recording": asdict(recorder.counts) if recorder else None,
         "memory_peak_mb": memory_peak_mb(),
     }
+
+
+def _health(outbox: Outbox) -> dict[str, Any]:
+    health = outbox.health
+    moved_to = str(health.quarantined) if health.quarantined else None
+    return {"fault": health.fault, "quarantined": moved_to, "rescued": health.rescued}
 
 
 def memory_peak_mb() -> float:
@@ -87,10 +96,29 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         lines.append(f"  alerts: {alerts or 'none'}")
     if report["mqtt"]:
         lines.append(_mqtt_line(report["mqtt"]))
-    waiting = report["outbox"]["pending"] if report["outbox"] else 0
-    if waiting:
-        lines.append(f"  {waiting} alert message(s) wait on disk for the broker")
+    if report["outbox"]:
+        lines += _outbox_lines(report["outbox"])
+    if report["recording"]:
+        lines.append(_recording_line(report["recording"]))
     return [*lines, f"memory peak {report['memory_peak_mb']:.0f} MB"]
+
+
+def _outbox_lines(outbox: dict[str, Any]) -> Iterator[str]:
+    if outbox["pending"]:
+        yield f"  {outbox['pending']} alert message(s) wait on disk for the broker"
+    if outbox["quarantined"]:
+        yield (
+            f"  the outbox was damaged and set aside as {outbox['quarantined']}; "
+            f"{outbox['rescued']} message(s) were brought over"
+        )
+    if outbox["fault"]:
+        yield f"  the outbox is not stored: {outbox['fault']}"
+
+
+def _recording_line(recording: dict[str, Any]) -> str:
+    line = f"recording: {recording['bytes'] / 1e6:.1f} MB written"
+    left_out = recording["unrecorded"]
+    return f"{line}, {left_out} samples a lead left out" if left_out else line
 
 
 def _mqtt_line(mqtt: dict[str, Any]) -> str:

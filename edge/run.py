@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from edge.announce import Announcer
-from edge.assemble import NO_BUNDLE, add_patients
+from edge.assemble import add_patients
+from edge.bundles import NO_BUNDLE, Bundles
 from edge.clock import SystemClock
 from edge.config import Config
 from edge.display import Display, TextDisplay
@@ -25,15 +26,19 @@ from edge.ndjson import JsonDisplay
 from edge.outbox import Outbox
 from edge.output import StderrHandler
 from edge.publish import Publisher
+from edge.record.recorder import Recorder
+from edge.reload import Reloader
 from edge.report import AlertTally, final_report
 from edge.runtime import Runtime
 from edge.sink import MqttSink, Sink, load_sink
+from edge.terminal import is_attached
 from firmware_bridge.source import Source, open_source
 from models.bundle import load_bundle
 
 OUTBOX_FILE = "outbox.sqlite"
 FIRST_CONNECT_S = 1.0
 CLOSE_S = 2.5
+RELOAD_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ def run(
     Raises SourceError, ModelError, StorageError for what cannot be had.
     """
     logging.basicConfig(format="%(levelname)s: %(message)s", handlers=[StderrHandler()])
+    logging.getLogger("edge.reload").setLevel(logging.INFO)  # whoever asks is answered
     clock = SystemClock()
     display = display or (JsonDisplay() if options.json else TextDisplay(options.strips))
     tally = AlertTally()
@@ -69,19 +75,28 @@ def run(
         sinks += [load_sink(each.name, each.options) for each in config.sink]
         next_seq = outbox.next_seq if outbox else _Counter().next_seq
         announcer = Announcer(sinks, next_seq, clock)
-        runtime = Runtime(clock, [announcer, display])
+        recorder = Recorder(config.record, clock) if config.record.directory else None
+        runtime = Runtime(clock, [announcer, display, *filter(None, [recorder])])
         # What cannot be had is said before the broker hears that the service is online.
-        add_patients(runtime, config, clock, open_with)
+        bundles = Bundles(config.encoder.device)
+        add_patients(runtime, config, bundles, clock, open_with)
+        reloader = Reloader(runtime, bundles, config)
+        reloader.start()
+        stack.callback(reloader.close, RELOAD_S)
         if publisher:
             publisher.start()
         on_ready(runtime)
         display.started(runtime.monitors, _facts(config, publisher))
         announcer.start(runtime.monitors)
-        with _signals(runtime) as caught:
+        if recorder:
+            recorder.start()
+        with _signals(runtime, reloader) as caught:
             runtime.run(options.for_s)
             announcer.close(CLOSE_S)
+            if recorder:
+                recorder.close(CLOSE_S)
         states = [monitor.state() for monitor in runtime.monitors]
-        display.ended(final_report(states, tally, publisher, outbox))
+        display.ended(final_report(states, tally, publisher, outbox, recorder))
     return _exit_code(runtime.monitors, caught)
 
 
@@ -129,11 +144,12 @@ def _facts(config: Config, publisher: Publisher | None) -> dict[str, Any]:
         "version": version("edge"),
         "encoder": _encoder_fact(config),
         "broker": _broker_fact(config, publisher),
+        "recording": config.record.directory or None,
     }
 
 
 def _encoder_fact(config: Config) -> str:
-    names = {patient.bundle or config.encoder.bundle for patient in config.patient}
+    names = {config.bundle_of(patient) for patient in config.patient}
     return "; ".join(_bundle_fact(name, config.encoder.device) for name in sorted(names))
 
 
@@ -172,8 +188,11 @@ def _exit_code(monitors: tuple[Monitor, ...], caught: list[int]) -> int:
 
 
 @contextmanager
-def _signals(runtime: Runtime) -> Iterator[list[int]]:
-    """SIGINT and SIGTERM end the run; a second one ends the process at once."""
+def _signals(runtime: Runtime, reloader: Reloader) -> Iterator[list[int]]:
+    """SIGINT and SIGTERM end the run; a second one ends the process at once.
+
+    SIGHUP has the bundles read again; where a terminal says by it that it is gone, it ends the run.
+    """
     caught: list[int] = []
 
     def stop(number: int, _: object) -> None:
@@ -182,7 +201,13 @@ def _signals(runtime: Runtime) -> Iterator[list[int]]:
         caught.append(number)
         runtime.stop()
 
-    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    def reload(_: int, __: object) -> None:
+        reloader.request()
+
+    handlers: dict[signal.Signals, Any] = {signal.SIGINT: stop, signal.SIGTERM: stop}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        handlers[signal.SIGHUP] = stop if is_attached() else reload
+    before = {each: signal.signal(each, handler) for each, handler in handlers.items()}
     try:
         yield caught
     finally:

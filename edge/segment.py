@@ -24,6 +24,9 @@ NOISY_WEIGHT = 0.05
 RING_S = 30.0
 """Seconds of raw signal kept for evidence strips and views."""
 
+TWIN_NS = 200_000_000
+"""No two QRS are closer (300 to the minute). Where networks change within one, both tell it."""
+
 BRIDGES_KEPT = 256
 """Bridges remembered for the RR intervals of beats that are known late: far more than seconds
 that still count as clean can hold."""
@@ -74,6 +77,8 @@ class Segment:
         self._bridging = 0
         self._bridged = 0
         self._bridges_ns: deque[tuple[int, int]] = deque(maxlen=BRIDGES_KEPT)
+        self._beat_ns: int | None = None
+        self._twin_ns = -1
         self._fresh = True
 
     @property
@@ -92,7 +97,7 @@ class Segment:
 
     def push(self, chunk: Chunk) -> list[Observation]:
         """Observations that these samples complete."""
-        samples = np.ascontiguousarray(chunk.samples_uv, dtype=np.float32)
+        samples = np.require(chunk.samples_uv, np.float32, ["C", "W"])  # as the kernels want it
         observed: list[Observation] = []
         if self._bridging:
             observed += self._bridge(samples[0], chunk.lead_off)
@@ -113,6 +118,11 @@ class Segment:
         self._weigh(verdicts)
         observed += [*verdicts, *self._restart(missing)]
         return self._placed(observed)
+
+    def renew(self, networks: Networks | None) -> list[Observation]:
+        """Other networks from the next sample on; filters and quality go on."""
+        observed = self._analysis.renew(networks, self._position)
+        return self._placed(sorted(self._honest(observed), key=_known_ns))
 
     def finish(self) -> list[Observation]:
         """No more samples will come: the beats that are not known yet, as far as they can be."""
@@ -182,13 +192,27 @@ class Segment:
         return [*self._analysis.begin(self._position, missing)]
 
     def _honest(self, observed: Sequence[Observation]) -> list[Observation]:
-        """An RR interval over a bridged gap may hide a beat: it is not one."""
-        return [
-            replace(each, rr_ms=None)
-            if isinstance(each, Beat) and self._spans_bridge(each)
-            else each
-            for each in observed
-        ]
+        """What is passed on: no beat twice, and no RR interval that may hide a beat, over a bridged
+        gap or from a beat left out."""
+        return [each for each in map(self._passed_on, observed) if each is not None]
+
+    def _passed_on(self, observation: Observation) -> Observation | None:
+        match observation:
+            case Beat():
+                return self._single(observation)
+            case BeatLabel():
+                return None if observation.time_ns == self._twin_ns else observation
+            case _:
+                return observation
+
+    def _single(self, beat: Beat) -> Beat | None:
+        before_ns, after_twin = self._beat_ns, self._beat_ns == self._twin_ns
+        self._beat_ns = beat.time_ns
+        if beat.rr_ms is None and before_ns is not None and beat.time_ns - before_ns < TWIN_NS:
+            self._twin_ns = beat.time_ns
+            return None
+        is_unsure = after_twin or self._spans_bridge(beat)
+        return replace(beat, rr_ms=None) if is_unsure else beat
 
     def _spans_bridge(self, beat: Beat) -> bool:
         if beat.rr_ms is None:

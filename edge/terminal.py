@@ -23,6 +23,15 @@ def is_live(stream: TextIO | Output | None = None) -> bool:
     return (stream or sys.stdout).isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
+def is_attached() -> bool:
+    """Whether this process has a controlling terminal, whose end SIGHUP then tells of."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 def can_draw(output: Output) -> bool:
     """Whether its encoding has braille."""
     try:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import pairwise
 
-from edge.events import Beat, BeatLabel, BeatsKnown, Observation, Quality, Rhythm
+from edge.events import Beat, BeatLabel, BeatsKnown, Observation, Quality, Rhythm, ToldRate
 from edge.heart_rate import HeartRate
 from firmware_bridge.stream import NS_PER_S
 
@@ -16,6 +16,10 @@ RMSSD_MIN_INTERVALS = 10
 NN_RANGE_MS = (300.0, 2000.0)
 """Intervals outside are pauses or false detections, not heart rate variability."""
 
+LATEST_NS = 5 * NS_PER_S
+"""No source of beats tells them later; whose beats are not known for so long has lost them."""
+
+RATE_STALE_NS = 5 * NS_PER_S
 RHYTHM_STALE_S = 5
 RHYTHM_LABELS = ("normal", "af", "other", "noise")
 
@@ -28,6 +32,7 @@ class Vitals:
         self._rr_ms: deque[tuple[int, float | None]] = deque(maxlen=400)
         self._quality: Quality | None = None
         self._rhythm: Rhythm | None = None
+        self._told_rate: ToldRate | None = None
         self._beats_until_ns = 0
         self.beats = 0
         self.beats_by_class: dict[str, int] = {}
@@ -49,13 +54,16 @@ class Vitals:
                     self._quality = each
                 case Rhythm():
                     self._rhythm = each
+                case ToldRate():
+                    self._told_rate = each
                 case _:
                     pass
 
     def heart_rate_bpm(self, now_ns: int) -> float | None:
         """Beats per minute at stream time `now_ns`, None where none is current: no beat came in
-        the last five seconds whose beats are known."""
-        return self._heart_rate.value_at(min(now_ns, self._beats_until_ns))
+        the last five seconds whose beats are known, nor did the device tell a rate in as many."""
+        known_ns = max(min(now_ns, self._beats_until_ns), now_ns - LATEST_NS)
+        return self._heart_rate.value_at(known_ns) or self._told_bpm(now_ns)
 
     def rmssd_ms(self, now_ns: int) -> float | None:
         """Root mean square of successive RR differences over the last minute (Task Force of
@@ -68,6 +76,10 @@ class Vitals:
         if len(steps) < RMSSD_MIN_INTERVALS:
             return None
         return math.sqrt(sum(step * step for step in steps) / len(steps))
+
+    def _told_bpm(self, now_ns: int) -> float | None:
+        told = self._told_rate
+        return told.bpm if told and now_ns - told.time_ns <= RATE_STALE_NS else None
 
     @property
     def quality(self) -> Quality | None:

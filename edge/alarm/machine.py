@@ -22,7 +22,16 @@ from edge.alarm.signal_state import SECOND_NS, SignalState
 from edge.alarm.technical import lead_off, poor_signal, signal_lost
 from edge.alarm.ventricular import pvc_run, vf, vt
 from edge.alert import AlarmKind, Alert, Priority
-from edge.events import Beat, BeatLabel, BeatsKnown, Observation, Quality, Rhythm, Silence
+from edge.events import (
+    Beat,
+    BeatLabel,
+    BeatsKnown,
+    Observation,
+    Quality,
+    Rhythm,
+    Silence,
+    ToldRate,
+)
 
 __all__ = ["RULES", "AlarmMachine", "SnapshotError"]
 
@@ -139,6 +148,8 @@ class AlarmMachine:
             case Silence():
                 known_ns = observation.time_ns
                 state.signal.hear_silence(observation, self._limits)
+            case ToldRate():
+                known_ns = observation.time_ns
         state.now_ns = max(state.now_ns, known_ns)
 
     def _judge(self, kind: AlarmKind) -> Iterator[Alert]:

@@ -20,6 +20,8 @@ COMMANDS: dict[str, str] = {
     "scan": "list serial ports and BLE devices in reach",
     "probe": "what a device says of itself: rate, leads, gaps, drift, battery",
     "capture": "write a source's raw bytes to a file that replay: plays back",
+    "export": "a recording to EDF+, WFDB, CSV, Parquet or FHIR",
+    "bench": "measure latency, cost and memory on this device, and compare reports",
     "evaluate": "judge detectors and encoders on annotated recordings",
     "models": "list, show, verify, quantize and import encoder bundles",
     "alerts": "list and export the alerts on record",

@@ -43,6 +43,6 @@ def _check_parts(loaded: config.Config) -> None:
 
     for patient in loaded.patient:
         open_source(patient.source)
-        encoder_factory(patient.bundle or loaded.encoder.bundle, loaded.encoder.device)
+        encoder_factory(loaded.bundle_of(patient), loaded.encoder.device)
     for sink in loaded.sink:
         find_sink(sink.name)

@@ -15,6 +15,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--patient", metavar="ID", help="its pseudonym (default: patient-1)")
     parser.add_argument("--bundle", metavar="NAME|DIR", help="encoder bundle, or none")
     parser.add_argument("--mqtt", metavar="URI", help="broker, such as mqtt://localhost")
+    parser.add_argument("--record", metavar="DIR", help="record samples and annotations there")
     parser.add_argument("--for", dest="for_s", type=positive, metavar="SECONDS")
     parser.add_argument("--json", action="store_true", help="NDJSON on standard output")
     parser.set_defaults(command=run)
@@ -44,6 +45,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--patient names the patient of --source: give both")
     if options.mqtt:
         flags["mqtt"] = {"url": options.mqtt}
+    if options.record:
+        flags["record"] = {"directory": options.record}
     config = with_bundle(load(options.config, flags), options.bundle)
     if not config.patient:
         raise UsageError(

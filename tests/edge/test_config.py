@@ -107,4 +107,6 @@ def test_state_directory_of_systemd_wins(monkeypatch, tmp_path):
 
 def test_schema_describes_every_section():
     described = config.schema()["$defs"]["Config"]["properties"]
-    assert set(described) == {"patient", "mqtt", "encoder", "signal", "storage", "sink"}
+    assert set(described) == {
+        *("patient", "mqtt", "encoder", "signal", "storage", "record", "sink"),
+    }
