@@ -205,7 +205,7 @@ class Monitor:
         self.link = _LINK_WORDS[state.phase]
         if state.phase == "connecting":
             self.pipeline.link_opened()
-        elif state.phase == "disconnected":
+        elif state.phase in ("stalled", "disconnected"):
             self._take(lambda: self.pipeline.link_lost(state.host_time_ns))
         elif state.phase in ("ended", "failed"):
             self._take(self.pipeline.finish)

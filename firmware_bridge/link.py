@@ -22,7 +22,7 @@ from firmware_bridge.lookalike import Sample, looks_like
 from firmware_bridge.protocols import Listening
 from firmware_bridge.source import Source
 from firmware_bridge.stream import Packet
-from firmware_bridge.watchdog import Doubts, LinkTiming, Watchdog
+from firmware_bridge.watchdog import Doubts, LinkTiming, Watchdog, Yield
 
 __all__ = ["Link", "LinkEvent", "LinkPhase", "LinkState", "LinkTiming"]
 
@@ -154,10 +154,10 @@ class Link:
     def _hang_up(self) -> None:
         """End a session; those who call us find the door open until the next one."""
         transport = self._source.transport
-        if isinstance(transport, Listening):
-            transport.pause()
-        else:
-            transport.close()
+        try:
+            transport.pause() if isinstance(transport, Listening) else transport.close()
+        except Exception:  # a transport of another package, which must not end the supervision
+            log.exception("%s: did not close", transport.name)
 
     def _lost(self, error: SourceError) -> bool:
         """Tell why the link is no more; whether to open it again."""
@@ -188,6 +188,7 @@ class Link:
         source, timing, now_ns = self._source, self._timing, self._clock_ns()
         patience_s = source.settle_s + source.first_data_s
         dog = Watchdog(timing, now_ns, patience_s, not source.finite)
+        yielding = Yield(source.decoder)
         doubts = Doubts(source.decoder, timing.unreadable_bytes)
         talk = Conversation(source.decoder, now_ns, source.settle_s)
         sample = Sample()
@@ -195,7 +196,7 @@ class Link:
             self._command(talk.due(self._clock_ns()))
             packet = source.transport.read(talk.wait_s(self._clock_ns(), timing.poll_s))
             if packet is not None:
-                self._hand_on(packet, dog)
+                self._hand_on(packet, dog, yielding)
                 sample.add(packet)
             complaint = doubts.complaint()
             if complaint:
@@ -203,9 +204,9 @@ class Link:
                 self._say("unreadable", f"{source.description}: {known}")
             self._act(dog, talk)
 
-    def _hand_on(self, packet: Packet, dog: Watchdog) -> None:
+    def _hand_on(self, packet: Packet, dog: Watchdog, yielding: Yield) -> None:
         channels = self._source.data_channels
-        if not channels or packet.channel in channels:
+        if (not channels or packet.channel in channels) and not yielding.dried_up():
             self._failures = 0
             if dog.fed(self._clock_ns()):
                 self._say("streaming")

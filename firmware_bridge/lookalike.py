@@ -66,7 +66,10 @@ def _explained(name: str, data: bytes) -> float:
         return 0.0
     if isinstance(decoder, GattDevice) and not isinstance(decoder, SerialDevice):
         return 0.0
-    decoder.push(Packet(data, 0))
+    try:
+        decoder.push(Packet(data, 0))
+    except Exception:  # of another package; those of this one never raise
+        return 0.0
     count = decoder.count
     if count.frames < FRAMES_MIN or not data:
         return 0.0

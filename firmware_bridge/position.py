@@ -94,7 +94,8 @@ def _elapsed(arrival: Arrival, last: Arrival | None, after_break: bool) -> int |
     now_ns = arrival.frame.device_time_ns
     if last is not None and now_ns is not None and last.frame.device_time_ns is not None:
         elapsed_ns = now_ns - last.frame.device_time_ns
-        return round(elapsed_ns / arrival.period_ns) - last.samples
+        if elapsed_ns >= 0 or not after_break:  # else the clock began anew
+            return round(elapsed_ns / arrival.period_ns) - last.samples
     return offset_by_arrival(arrival, last) if after_break else None
 
 

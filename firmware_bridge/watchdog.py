@@ -9,7 +9,7 @@ from firmware_bridge.errors import TransientSourceError
 from firmware_bridge.protocols import Decoder, Refusing
 from firmware_bridge.stream import NS_PER_S
 
-__all__ = ["Doubts", "LinkTiming", "Verdict", "Watchdog"]
+__all__ = ["Doubts", "LinkTiming", "Verdict", "Watchdog", "Yield"]
 
 Verdict = Literal["fine", "prod", "reopen"]
 
@@ -78,6 +78,27 @@ class Watchdog:
         self._since_ns, self._patience_s = now_ns, self._timing.stall_s
         self._prodded = True
         return "prod"
+
+
+class Yield:
+    """Whether bytes that come still give frames, judged by the decoder's own counts.
+
+    Heart rate or movement may share a channel with the ECG, and go on when it has stopped. The
+    decoder runs in another thread, later than the reading: only what it has read is judged.
+    """
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._last = decoder.count
+        self._has_yielded = False
+
+    def dried_up(self) -> bool:
+        """Whether the bytes decoded since the last call gave no frame, where once they did."""
+        last, self._last = self._last, self._decoder.count
+        if self._last.frames > last.frames:
+            self._has_yielded = True
+            return False
+        return self._has_yielded and self._last.bytes > last.bytes
 
 
 class Doubts:

@@ -204,7 +204,7 @@ class MovesenseDecoder:
     def _refuse(self, reference: int, status: int) -> None:
         paths = {HEART_RATE_REF: HEART_RATE_PATH, BATTERY_REF: BATTERY_PATH}
         why = WHY.get(status, "it gives no reason")
-        self._refusals += 1
+        self._refusals += int(reference == ECG_REF)  # an ECG streams without the others
         self._last_refusal = (
             f"Movesense refused {paths.get(reference, self._path)}: {why} (status {status})"
         )

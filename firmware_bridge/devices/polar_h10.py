@@ -47,6 +47,9 @@ __all__ = [
 ]
 
 FORMAT = StreamFormat(130.0, ("ECG",))
+CONTACT_SAMPLES = 5 * 130
+"""A contact once lost holds for 5 s unless told again: silence of the Heart Rate service must not
+hold alarms back for ever."""
 FRAME_TYPE_INT24 = 0
 ACC_RATES_HZ = (25, 50, 100, 200)
 ACC_RANGE_G = 8
@@ -88,6 +91,7 @@ class PolarH10Decoder:
         self._clock = SampleClock(FORMAT.rate_hz)
         self._heart = HeartRateService()
         self._tally = Tally()
+        self._samples_since_contact = 0
         self._refusals = 0
         self._last_refusal = ""
         self._hearers = {
@@ -114,6 +118,8 @@ class PolarH10Decoder:
             self._tally.skipped_bytes += len(data)
         elif not hear(data):
             self._tally.bad(len(data))
+        elif channel == HEART_RATE:
+            self._samples_since_contact = 0
         return []
 
     def readings(self) -> tuple[Reading, ...]:
@@ -160,12 +166,14 @@ class PolarH10Decoder:
             return []
         samples_uv = int24_le(content).reshape(-1, 1)
         self._tally.frames += 1
+        self._samples_since_contact += len(samples_uv)
+        off = self._heart.contact is False and self._samples_since_contact <= CONTACT_SAMPLES
         return [
             Frame(
                 format=FORMAT,
                 samples_uv=samples_uv,
                 device_time_ns=self._clock.first_ns(last_ns, len(samples_uv)),
-                lead_off=1 if self._heart.contact is False else 0,
+                lead_off=int(off),
                 battery_percent=self._heart.battery_percent,
             )
         ]

@@ -22,7 +22,7 @@ from firmware_bridge.pseudo_terminal import PseudoTerminal
 from firmware_bridge.source import Source
 from firmware_bridge.stream import NS_PER_S, Frame, Packet
 from firmware_bridge.transports.serial_port import SerialTransport
-from firmware_bridge.watchdog import LinkTiming, Watchdog
+from firmware_bridge.watchdog import LinkTiming, Watchdog, Yield
 from tests.firmware_bridge.devices.specimen import Specimen
 from tests.firmware_bridge.specimens import specimens
 
@@ -463,6 +463,21 @@ def test_backoff_stays_between_its_bounds(failures: int, chance: float) -> None:
     wait_s = LinkTiming().backoff_s(failures, chance)
     assert 0.125 <= wait_s <= 30.0
     assert wait_s <= LinkTiming().backoff_s(failures + 1, 1.0)
+
+
+def test_bytes_without_frames_are_no_data_once_there_were_frames() -> None:
+    decoder = NativeDecoder()
+    yielding = Yield(decoder)
+    whole = encode_frame([[1], [2]], rate_hz=250, scale_nv=1000, sequence=0, device_time_us=0)
+    decoder.push(Packet(b"no frame\0", 0))
+    assert not yielding.dried_up()  # it may be another device: Doubts decides
+    decoder.push(Packet(whole, 0))
+    assert not yielding.dried_up()
+    assert not yielding.dried_up()  # nothing was decoded since: the engine may be behind
+    decoder.push(Packet(b"no frame\0", 0))
+    assert yielding.dried_up()
+    decoder.push(Packet(whole, 0))
+    assert not yielding.dried_up()
 
 
 def test_watchdog_of_a_resting_source_never_barks() -> None:

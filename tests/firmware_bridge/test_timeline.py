@@ -254,6 +254,15 @@ def test_a_frame_read_before_the_break_is_not_taken_for_the_new_link() -> None:
     assert gaps(events) == [(50, 950, "disconnect")]
 
 
+def test_a_clock_set_back_by_a_break_leaves_the_turns_of_the_counter_to_the_host() -> None:
+    timeline = Timeline()
+    before, after = (frame(k, modulus=256, tells_boot=False) for k in (0, 1775))
+    timeline.push(replace(before, device_time_ns=60 * NS_PER_S), arrival_ns(0))
+    timeline.disconnected(5 * NS_PER_S)
+    timeline.push(replace(after, device_time_ns=NS_PER_S), arrival_ns(1775))
+    assert timeline.count.gap == 1750
+
+
 def test_a_break_before_the_first_frame_is_nothing() -> None:
     timeline = Timeline()
     assert timeline.disconnected(5) == []

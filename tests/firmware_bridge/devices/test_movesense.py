@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.devices import make_decoder
-from firmware_bridge.devices.movesense import MovesenseDecoder
+from firmware_bridge.devices.movesense import BATTERY_REF, MovesenseDecoder
 from firmware_bridge.errors import SourceUriError
 from firmware_bridge.protocols import (
     Conversing,
@@ -188,6 +188,13 @@ def test_refusals_are_told_in_words(status: int, words: str) -> None:
     push(decoder, reply(ECG_REF, status))
     assert decoder.refusals == 1
     assert words in decoder.last_refusal
+
+
+def test_a_refused_battery_is_told_but_no_reason_to_connect_anew() -> None:
+    decoder = MovesenseDecoder()
+    push(decoder, reply(BATTERY_REF, 404))
+    assert decoder.refusals == 0
+    assert "refused" in decoder.last_refusal
 
 
 def test_a_refused_unit_says_which_firmware_it_needs() -> None:

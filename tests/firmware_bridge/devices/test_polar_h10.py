@@ -250,6 +250,15 @@ def test_heart_rate_and_battery_are_told_besides() -> None:
     assert decoder.readings() == ()
 
 
+def test_lost_contact_holds_for_five_seconds_unless_told_again() -> None:
+    decoder = PolarH10Decoder()
+    push(decoder, b"\x04\x00", HEART_RATE)
+    second = notification([1] * 130)
+    assert [push(decoder, second)[0].lead_off for _ in range(7)] == [1, 1, 1, 1, 1, 0, 0]
+    push(decoder, b"\x04\x00", HEART_RATE)
+    assert push(decoder, second)[0].lead_off == 1
+
+
 def test_contact_of_the_former_connection_is_forgotten() -> None:
     decoder = PolarH10Decoder()
     push(decoder, b"\x04\x00", HEART_RATE)
