@@ -6,8 +6,9 @@ twice; numbers tell. A number that is skipped is one that the page had to drop.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from firmware_bridge.bridge_protocol import Batch, Hello, Kind, Record
 from firmware_bridge.clock_map import ClockMap
@@ -16,6 +17,8 @@ from firmware_bridge.stream import Packet
 __all__ = ["BridgeInbox", "DeviceChange"]
 
 WORDS_MAX = 100
+SESSIONS_MAX = 16
+"""Pages that are remembered, so that one that comes back after another goes on where it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,15 @@ class DeviceChange:
 
     connected: bool
     words: str
+
+
+@dataclass(slots=True)
+class _Page:
+    """How far a page has delivered, and its clock."""
+
+    session: str
+    next_number: int
+    clock: ClockMap = field(default_factory=ClockMap)
 
 
 class BridgeInbox:
@@ -35,9 +47,8 @@ class BridgeInbox:
     """
 
     def __init__(self) -> None:
-        self._session = ""
-        self._next = 0
-        self._clock = ClockMap()
+        self._page = _Page("", 0)
+        self._pages: OrderedDict[str, _Page] = OrderedDict()
         self._host_ns = 0
         self.duplicates = 0
         self.dropped = 0
@@ -45,38 +56,46 @@ class BridgeInbox:
     @property
     def session(self) -> str:
         """The page it follows; empty before the first."""
-        return self._session
+        return self._page.session
 
     @property
     def next_number(self) -> int:
         """Records below this number have been taken."""
-        return self._next
+        return self._page.next_number
 
     def begin(self, hello: Hello) -> bool:
-        """A page introduced itself; whether it is another one than before."""
-        if hello.session == self._session:
+        """A page introduced itself; whether it is another one than before.
+
+        One of the last 16 goes on where it was.
+        """
+        if hello.session == self._page.session:
             return False
-        self._session, self._next, self._clock = hello.session, hello.next_number, ClockMap()
+        known = self._pages.pop(hello.session, None)
+        self._page = known or _Page(hello.session, hello.next_number)
+        self._pages[hello.session] = self._page
+        if len(self._pages) > SESSIONS_MAX:
+            self._pages.popitem(last=False)
         return True
 
     def take(self, batch: Batch, arrived_ns: int) -> list[Packet | DeviceChange]:
         """What is new in a batch that arrived at that time of the host's monotonic clock."""
-        self._clock.observe(batch.sent_ns, arrived_ns)
+        self._page.clock.observe(batch.sent_ns, arrived_ns)
         return [self._item(record, arrived_ns) for record in self._new(batch.records)]
 
     def _new(self, records: Iterable[Record]) -> Iterable[Record]:
+        page = self._page
         for record in records:
-            if record.number < self._next:
+            if record.number < page.next_number:
                 self.duplicates += 1
                 continue
-            self.dropped += record.number - self._next
-            self._next = record.number + 1
+            self.dropped += record.number - page.next_number
+            page.next_number = record.number + 1
             yield record
 
     def _item(self, record: Record, arrived_ns: int) -> Packet | DeviceChange:
         if record.kind != Kind.NOTIFICATION:
             return DeviceChange(record.kind == Kind.DEVICE_CONNECTED, _printable(record.data))
-        mapped_ns = self._clock.host_time_ns(record.page_ns)
+        mapped_ns = self._page.clock.host_time_ns(record.page_ns)
         happened_ns = arrived_ns if mapped_ns is None else min(mapped_ns, arrived_ns)
         self._host_ns = max(self._host_ns, happened_ns)
         return Packet(record.data, self._host_ns, record.channel)

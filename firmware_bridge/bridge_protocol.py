@@ -70,12 +70,15 @@ class Hello:
     session: chosen by the page when it was loaded; the same after every reconnection. token: as
     typed or taken from the page's address, empty where there was none. next_number: records
     below it have been acknowledged, by this edge or one before. device: whether one is connected.
+    connection: counts up from connection to connection of a session, so that one that was slow on
+    its way does not pass for the newest.
     """
 
     session: str
     token: str
     next_number: int
     device: bool
+    connection: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,11 @@ def parse_hello(text: str) -> Hello:
         raise BridgeProtocolError("session must be 8 to 64 letters and digits")
     if not isinstance(token, str) or len(token) > TOKEN_CHARACTERS_MAX:
         raise BridgeProtocolError(f"token must be text of at most {TOKEN_CHARACTERS_MAX}")
-    return Hello(session, token, _number(fields.get("next")), fields.get("device") is True)
+    next_number, connection = (
+        _number(fields, "next"),
+        _number({"connection": 0} | fields, "connection"),
+    )
+    return Hello(session, token, next_number, fields.get("device") is True, connection)
 
 
 def is_bye(text: str) -> bool:
@@ -170,10 +177,11 @@ def write(command: bytes) -> str:
     return json.dumps({"type": "write", "hex": command.hex()})
 
 
-def _number(field: object) -> int:
+def _number(fields: Mapping[str, object], name: str) -> int:
+    field = fields.get(name)
     if isinstance(field, int) and not isinstance(field, bool) and 0 <= field <= NUMBER_MAX:
         return field
-    raise BridgeProtocolError("next must be a record number")
+    raise BridgeProtocolError(f"{name} must be a number from 0 to {NUMBER_MAX}")
 
 
 def _hex(commands: tuple[bytes, ...]) -> list[str]:

@@ -1,6 +1,7 @@
 // The Bluetooth side: choose, connect, subscribe, start, and again whenever it is lost.
 
 const CONNECT_MS = 30000;
+const WRITE_MS = 10000;
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 1500;
 const STALL_MS = 20000;
@@ -18,6 +19,7 @@ export class Device {
   #keptAliveMs = -Infinity;
   #writing = Promise.resolve();
   #attempt = Promise.resolve();
+  #attempts = 0;
   #gone = () => this.#lost("connection lost");
 
   /** profile: as edge's welcome has it. on: {connected(name), notification(channel, bytes),
@@ -80,11 +82,12 @@ export class Device {
     this.#connecting = true;
     let waitMs = RETRY_MIN_MS;
     while (this.#wanted && !this.#session) {
-      const connected = this.#connect();
+      const connected = within(CONNECT_MS, this.#connect());
       this.#attempt = connected.catch(() => undefined);
       try {
         await connected;
       } catch (error) {
+        this.#attempts += 1;
         this.#lost(error.message);
         this.#device.gatt.disconnect();
         if (this.#wanted) this.on.state(`trying again: ${error.message}`, false);
@@ -97,8 +100,9 @@ export class Device {
 
   async #connect() {
     this.on.state("connecting", false);
-    const server = await within(CONNECT_MS, this.#device.gatt.connect());
-    const found = await characteristics(server);
+    const attempt = this.#attempts += 1;
+    const found = await characteristics(await this.#device.gatt.connect());
+    if (attempt !== this.#attempts || !this.#wanted) throw new Error("given up meanwhile");
     const { gatt, channels } = this.profile;
     for (const uuid of [gatt.control, ...gatt.data].filter(Boolean)) {
       if (!found.has(uuid)) {
@@ -110,10 +114,11 @@ export class Device {
     this.on.connected(this.#device.name ?? "a device without a name");
     for (const [channel, uuid] of channels.entries()) {
       if (found.has(uuid)) await this.#listen(session, found.get(uuid), channel);
+      if (session !== this.#session) throw new Error("connection lost");
     }
     this.#startedMs = performance.now();
     this.#ownStarts = new Set(this.profile.start);
-    if (!this.#resting) for (const command of this.profile.start) await this.#send(command);
+    if (!this.#resting) for (const command of this.profile.start) await this.#send(command, session);
     if (session !== this.#session) throw new Error("connection lost");
     this.on.state(`connected to ${this.#device.name ?? "the device"}`, true);
   }
@@ -133,13 +138,13 @@ export class Device {
   }
 
   /** One write at a time: browsers refuse a second one under way. */
-  #send(command) {
+  #send(command, session = this.#session) {
     const sending = this.#writing.then(async () => {
-      const control = this.#session?.control;
-      if (!control) return;
+      const control = session?.control;
+      if (!control || session !== this.#session) return;
       const bytes = unhex(command);
-      if (control.properties.write) await control.writeValueWithResponse(bytes);
-      else await control.writeValueWithoutResponse(bytes);
+      await within(WRITE_MS, control.properties.write
+        ? control.writeValueWithResponse(bytes) : control.writeValueWithoutResponse(bytes));
     });
     this.#writing = sending.catch(() => undefined);
     return sending;

@@ -5,7 +5,8 @@ export const KIND = { notification: 0, connected: 1, lost: 2 };
 const VERSION = 1;
 const HEADER_BYTES = 9;
 const RECORD_BYTES = 16;
-const BATCH_BYTES_MAX = 32768;
+/** Small, so that even 1 KB/s brings one over, and its acknowledgement back, within 8 s. */
+const BATCH_BYTES_MAX = 4096;
 const HELD_BYTES_MAX = 8 * 1024 * 1024;
 const HELD_RECORDS_MAX = 50000;
 const CONTENT_BYTES_MAX = 4096;
@@ -45,7 +46,7 @@ export class Outbox {
     this.#forget(Math.min(Math.max(next - this.first, 0), this.#held.length));
   }
 
-  /** One message with the records from `from` on, as many as fit, and the number after them.
+  /** One message with the records from `from` on, as many as fit and at least one, and the number after them.
    *  Without any it is a heartbeat that carries the clock. */
   batch(from, sentMs) {
     const start = Math.max(from, this.first);
@@ -53,7 +54,7 @@ export class Outbox {
     let size = HEADER_BYTES;
     for (let i = start - this.first; i < this.#held.length; i += 1) {
       const bytes = RECORD_BYTES + this.#held[i].bytes.length;
-      if (size + bytes > BATCH_BYTES_MAX) break;
+      if (chosen.length && size + bytes > BATCH_BYTES_MAX) break;
       chosen.push(this.#held[i]);
       size += bytes;
     }

@@ -8,12 +8,13 @@ const UNANSWERED_MS = 8000;
 const RETRY_MIN_MS = 250;
 const RETRY_MAX_MS = 1500;
 const BUSY_RETRY_MS = 5000;
-const QUEUED_BYTES_MAX = 262144;
+const QUEUED_BYTES_MAX = 32768;
 const CODE = { wrongToken: 4001, busy: 4002, malformed: 4003, replaced: 4004 };
 
 export class Uplink {
   #socket = null;
   #cursor = 0;
+  #connections = 0;
   #retryMs = RETRY_MIN_MS;
   #timer = 0;
   #welcomed = false;
@@ -54,6 +55,7 @@ export class Uplink {
   #open() {
     clearTimeout(this.#timer);
     this.#drop();
+    const connection = this.#connections += 1;
     const socket = new WebSocket(this.url);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
@@ -62,7 +64,7 @@ export class Uplink {
     const ifCurrent = (handle) => (event) => { if (socket === this.#socket) handle(event); };
     socket.onopen = ifCurrent(() => socket.send(JSON.stringify({
       type: "hello", version: VERSION, session: this.session, token: this.token,
-      next: this.outbox.first, device: this.hasDevice(),
+      next: this.outbox.first, device: this.hasDevice(), connection,
     })));
     socket.onmessage = ifCurrent((event) => this.#heard(JSON.parse(event.data)));
     socket.onclose = ifCurrent((event) => this.#closed(event));
@@ -81,7 +83,7 @@ export class Uplink {
       this.flush();
     } else if (message.type === "ack") {
       this.outbox.acknowledge(message.next);
-      this.#unansweredSince = null;
+      this.#unansweredSince = this.#cursor > this.outbox.first ? performance.now() : null;
       this.flush();
     } else if (message.type === "write") {
       this.on.write(Uint8Array.from(message.hex.match(/../g) ?? [], (pair) => parseInt(pair, 16)));

@@ -61,6 +61,12 @@ class Mailbox:
             self._send, self._away_since_s = None, time.monotonic()
             self._changed.notify_all()
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether nobody reads any more."""
+        with self._changed:
+            return self._closed
+
     def has_room(self) -> bool:
         """Whether the reader keeps up."""
         with self._changed:

@@ -95,9 +95,7 @@ def listen(at: Endpoint) -> socket.socket:
         )
         family, _, _, _, address = found[0]
         both = at.host == "::" and socket.has_dualstack_ipv6()
-        return socket.create_server(
-            address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=both
-        )
+        return socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except socket.gaierror as error:
         raise SourceError(f"{at}: {at.host} is no address of this machine") from error
     except (OSError, UnicodeError) as error:

@@ -32,11 +32,16 @@ class Caller:
 
 
 class Callers:
-    """At most 8 of them; each has 5 s and 256 bytes for its first line. The oldest gives way."""
+    """At most 8 of them; each has 5 s and 256 bytes for its first line.
+
+    The oldest gives way; it is let in instead where its token is there already, and counted as
+    one without a token where it is not.
+    """
 
     def __init__(self, gate: TokenGate) -> None:
         self._gate = gate
         self._waiting: list[Caller] = []
+        self._passed: list[Caller] = []
 
     @property
     def sockets(self) -> list[socket.socket]:
@@ -58,12 +63,13 @@ class Callers:
             return
         came.setblocking(False)
         if len(self._waiting) >= CALLERS_MAX:
-            hang_up(self._waiting.pop(0).link)
+            self._make_room()
         self._waiting.append(Caller(came, address, time.monotonic() + TOKEN_S))
 
     def heard(self, ready: Iterable[object]) -> list[Caller]:
         """Those that are let in now; the wrong and the late ones are hung up on."""
-        heard_of, admitted = set(ready), []
+        heard_of = set(ready)
+        admitted, self._passed = self._passed, []
         for caller in list(self._waiting):
             verdict = self._verdict(caller, caller.link in heard_of)
             if verdict is None:
@@ -77,9 +83,20 @@ class Callers:
 
     def close(self) -> None:
         """Hang up on all of them."""
-        for caller in self._waiting:
+        for caller in (*self._waiting, *self._passed):
             hang_up(caller.link)
         self._waiting.clear()
+        self._passed.clear()
+
+    def _make_room(self) -> None:
+        oldest = self._waiting.pop(0)
+        verdict = self._verdict(oldest, True)
+        if verdict:
+            self._passed.append(oldest)
+            return
+        if verdict is None:
+            self._gate.count_wrong(oldest.address)
+        hang_up(oldest.link)
 
     def _verdict(self, caller: Caller, has_sent: bool) -> bool | None:
         """Whether it may come in; None while it has not said enough."""

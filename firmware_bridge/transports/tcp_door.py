@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
+import time
 
-from firmware_bridge.errors import NotInReachError
 from firmware_bridge.transports.sockets import BACKLOG
 from firmware_bridge.transports.tcp_callers import Caller, Callers
 from firmware_bridge.transports.token_gate import TokenGate
 
 __all__ = ["Door"]
+
+ACCEPT_AGAIN_S = 1.0
+"""After a fault of `accept` (out of file descriptors or memory), which would come again at once."""
 
 
 class Door:
@@ -23,6 +26,7 @@ class Door:
         self._bell, self._button = socket.socketpair()
         self._listening.setblocking(False)
         self._bell.setblocking(False)
+        self._accepts_from_s = 0.0
 
     @property
     def port(self) -> int:
@@ -31,8 +35,13 @@ class Door:
 
     def attend(self, client: socket.socket | None, timeout_s: float) -> tuple[bool, list[Caller]]:
         """Wait for bytes or callers; whether `client` has sent, and who has been let in."""
+        rest_s = self._accepts_from_s - time.monotonic()
+        if rest_s > 0:
+            timeout_s = min(timeout_s, rest_s)
         with selectors.DefaultSelector() as waiting:
-            for each in (self._listening, self._bell, *self._callers.sockets):
+            if rest_s <= 0:
+                waiting.register(self._listening, selectors.EVENT_READ)
+            for each in (self._bell, *self._callers.sockets):
                 waiting.register(each, selectors.EVENT_READ)
             if client is not None:
                 waiting.register(client, selectors.EVENT_READ)
@@ -59,6 +68,7 @@ class Door:
                 came, _ = self._listening.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
-            except OSError as error:  # out of file descriptors: try again later
-                raise NotInReachError(f"cannot accept a caller: {error.strerror}") from error
+            except OSError:  # the client that streams is not to suffer for it
+                self._accepts_from_s = time.monotonic() + ACCEPT_AGAIN_S
+                return
             self._callers.add(came)

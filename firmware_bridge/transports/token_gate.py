@@ -67,7 +67,9 @@ class TokenGate:
         return False
 
     def count_wrong(self, address: str) -> None:
-        """A token was wrong or did not come; the first one is said."""
+        """A token was wrong or did not come; the first one is said. Nothing where none is asked."""
+        if self.is_open:
+            return
         if not self._wrong:
             log.warning(
                 "%s: a client at %s gave a wrong token or none; further ones are only counted",

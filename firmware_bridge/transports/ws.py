@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import secrets
 import ssl
 from pathlib import Path
 
@@ -59,6 +60,11 @@ def _open_listener(uri: SourceUri) -> Source:
     at = Endpoint.parse(uri.target.rstrip("/"), uri.scheme)
     if "ca" in uri.options:
         raise SourceUriError(f"{uri.scheme}: ca= is for connecting, not for listen=1")
+    if uri.get("host", "") and not uri.get("token", ""):
+        raise SourceUriError(
+            f"{uri.scheme}: host= is for those who come from other machines, so it needs a token; "
+            f"add for instance token={secrets.token_urlsafe(16)}"
+        )
     device = uri.get("device", "polar_h10")
     decoder = make_decoder(device, **SCHEMES[uri.scheme].of_device(uri))
     gatt = decoder.gatt if isinstance(decoder, GattDevice) else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request
+from websockets.protocol import State
 
 from firmware_bridge.bridge_inbox import BridgeInbox, DeviceChange
 from firmware_bridge.bridge_protocol import (
@@ -30,26 +30,39 @@ from firmware_bridge.stream import NS_PER_S, Packet
 from firmware_bridge.transports.mailbox import Mailbox, Send
 from firmware_bridge.transports.token_gate import TokenGate
 
-__all__ = ["BUSY", "MALFORMED", "PAGE_PATH", "RAW_PATH", "REPLACED", "WRONG_TOKEN", "WsClients"]
+__all__ = [
+    "AGAIN",
+    "BUSY",
+    "MALFORMED",
+    "PAGE_PATH",
+    "RAW_PATH",
+    "REPLACED",
+    "WRONG_TOKEN",
+    "WsClients",
+]
 
 PAGE_PATH, RAW_PATH = "/bridge", "/raw"
 WRONG_TOKEN, BUSY, MALFORMED, REPLACED = 4001, 4002, 4003, 4004
 """Close codes of this protocol (4000 to 4999 are free for applications, RFC 6455, 7.4.2)."""
+AGAIN = 1013
+"""Try again later (registered with IANA): a page that is told so comes back by itself."""
 HELLO_S = 5.0
 WRITE_S = 2.0
 ROOM_POLL_S = 0.05
 SILENT_NS = 5 * NS_PER_S
 """A page speaks every 2 s; a client silent for so long gives way to another."""
 
-Submit = Callable[[Callable[[], Any]], "Future[None]"]
-
 
 @dataclass(eq=False, slots=True)
 class _Seat:
-    """The one client that delivers, and when it was last heard (monotonic, ns)."""
+    """The one client that delivers, and when it was last heard (monotonic, ns).
+
+    count: of the connections of its session, where it is a page.
+    """
 
     connection: ServerConnection
     session: str
+    count: int
     heard_ns: int
 
 
@@ -88,6 +101,10 @@ class WsClients:
             return HTTPStatus.UNAUTHORIZED, "this needs the header Authorization: Bearer TOKEN\n"
         return None
 
+    def delivers(self, connection: ServerConnection) -> bool:
+        """Whether it is the one that delivers."""
+        return self._seat is not None and self._seat.connection is connection
+
     async def raw(self, connection: ServerConnection) -> None:
         """A program that sends a device's bytes, one binary message a packet."""
 
@@ -101,7 +118,8 @@ class WsClients:
             self._mailbox.arrived(_sender(send))
             async for message in connection:
                 if isinstance(message, bytes):
-                    await self._room(connection)
+                    if not await self._room(connection):
+                        return
                     self._mailbox.put([Packet(message, time.monotonic_ns(), self._channel)])
             self._end(connection, "its program closed the connection")
         finally:
@@ -110,7 +128,7 @@ class WsClients:
     async def page(self, connection: ServerConnection) -> None:
         """A bridge page, from its hello to its end."""
         hello = await self._hello(connection)
-        if hello is None or not await self._sit(connection, hello.session):
+        if hello is None or not await self._sit(connection, hello.session, hello.connection):
             return
         try:
             await self._converse(connection, hello)
@@ -124,14 +142,18 @@ class WsClients:
         try:
             first = await asyncio.wait_for(connection.recv(), HELLO_S)
             hello = parse_hello(first if isinstance(first, str) else "")
-        except (TimeoutError, ConnectionClosed):
+        except ConnectionClosed:
+            return None
+        except TimeoutError:  # a slow network, or nobody
             self._gate.count_wrong(address)
-            await connection.close(MALFORMED, "no hello came")
+            await connection.close(AGAIN, "no hello came")
             return None
         except BridgeProtocolError as error:
+            self._gate.count_wrong(address)
             await connection.close(MALFORMED, str(error)[:120])
             return None
-        if self._gate.admits(hello.token.encode(), address):
+        # A lone surrogate, which JSON may hold, is part of no token.
+        if self._gate.admits(hello.token.encode(errors="surrogatepass"), address):
             return hello
         await connection.close(WRONG_TOKEN, "wrong token")
         return None
@@ -152,13 +174,12 @@ class WsClients:
                     self._end(connection, "its page was closed")
                 return
             batch = decode_batch(message, self._channels)
-            await self._room(connection)
-            if not self._heard(connection):
+            if not await self._room(connection):
                 return
             self._mailbox.put(self.inbox.take(batch, arrived_ns))
             await connection.send(ack(self.inbox.next_number))
 
-    async def _sit(self, connection: ServerConnection, session: str) -> bool:
+    async def _sit(self, connection: ServerConnection, session: str, count: int = 0) -> bool:
         """Take the seat if it is free, one's own, or that of someone silent."""
         old, now_ns = self._seat, time.monotonic_ns()
         is_own = old is not None and bool(session) and old.session == session
@@ -166,7 +187,10 @@ class WsClients:
             self.refused += 1
             await connection.close(BUSY, "another phone or program is connected")
             return False
-        self._seat = _Seat(connection, session, now_ns)
+        if old is not None and is_own and count < old.count:  # it was slow on its way
+            await connection.close(AGAIN, "a newer connection of this page is here")
+            return False
+        self._seat = _Seat(connection, session, count, now_ns)
         if old is not None:
             self._send_away(old)
         return True
@@ -181,7 +205,7 @@ class WsClients:
 
     def _heard(self, connection: ServerConnection) -> bool:
         """Whether it still has the seat; if so, it is not silent."""
-        if self._seat is None or self._seat.connection is not connection:
+        if self._seat is None or not self.delivers(connection):
             return False
         self._seat.heard_ns = time.monotonic_ns()
         return True
@@ -195,10 +219,18 @@ class WsClients:
             self._seat = None
             self._mailbox.left()
 
-    async def _room(self, connection: ServerConnection) -> None:
-        """Hold a client back that is faster than the reader; it is not silent meanwhile."""
-        while self._heard(connection) and not self._mailbox.has_room():
+    async def _room(self, connection: ServerConnection) -> bool:
+        """Hold a client back that is faster than the reader; whether it may deliver then.
+
+        It is not silent meanwhile, unless its connection is gone: then it gives way to another.
+        """
+        while self.delivers(connection) and not self._mailbox.is_shut:
+            if connection.state is State.OPEN:
+                self._heard(connection)
+            if self._mailbox.has_room():
+                return True
             await asyncio.sleep(ROOM_POLL_S)
+        return False
 
 
 def _sender(send: Callable[[bytes], Any]) -> Send:

@@ -125,14 +125,16 @@ class WsListener:
         handlers = {RAW_PATH: self._clients.raw}
         if self._serves_page:
             handlers[PAGE_PATH] = self._clients.page
-        self._server = WsServer(
+        server = WsServer(
             handlers,
             self._clients.admission,
+            self._clients.delivers,
             self._names,
             self._tls,
             "" if self._serves_page else NO_PAGE,
         )
-        self._server.start(listening)
+        server.start(listening)
+        self._server = server
         # A warning, for somebody has to do it before anything comes.
         log.warning("%s: %s", self.name, self._hint() + self._obstacle())
 

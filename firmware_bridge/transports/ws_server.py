@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import threading
@@ -15,6 +16,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 
 from firmware_bridge.bridge_protocol import MESSAGE_BYTES_MAX
+from firmware_bridge.errors import SourceError
 from firmware_bridge.transports.no_log import QUIET
 from firmware_bridge.transports.page_files import page_file, security_headers
 from firmware_bridge.transports.web_origin import is_own_origin, reached_by_own_name
@@ -28,6 +30,7 @@ PING_TIMEOUT_S = 10.0
 CLOSE_S = 0.5
 QUEUED_MESSAGES = 4
 START_S = 10.0
+STOP_S = 3.0
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
 Refusal = tuple[HTTPStatus, str]
@@ -38,6 +41,7 @@ Admission = Callable[[Request, str], Refusal | None]
 class WsServer:
     """Serves until stopped. handlers: by path. admission: judges requests for a WebSocket.
 
+    delivers: whether a connection is the one that delivers, which never gives way to others.
     names: by which this machine may be called. no_page: text instead of the page, where the
     source has no use for one.
     """
@@ -46,12 +50,14 @@ class WsServer:
         self,
         handlers: Mapping[str, Handler],
         admission: Admission,
+        delivers: Callable[[ServerConnection], bool],
         names: frozenset[str],
         tls: ssl.SSLContext | None = None,
         no_page: str = "",
     ) -> None:
         self._handlers = handlers
         self._admission = admission
+        self._delivers = delivers
         self._names = names
         self._tls = tls
         self._no_page = no_page
@@ -60,38 +66,37 @@ class WsServer:
         self._stopped = asyncio.Event()
         self._started = threading.Event()
         self._thread: threading.Thread | None = None
+        self._fault: Exception | None = None
 
     def start(self, listening: socket.socket) -> None:
-        """Serve on a listening socket, which it then owns."""
+        """Serve on a listening socket, which it then owns. Raises SourceError if it cannot."""
         self._thread = threading.Thread(
             target=self._run, args=(listening,), name="bridge page", daemon=True
         )
         self._thread.start()
-        self._started.wait(START_S)
+        in_time = self._started.wait(START_S)
+        if self._fault is not None or not in_time:
+            self.stop()
+            raise SourceError(f"the bridge cannot serve: {self._fault or 'it does not start'}")
 
     def stop(self) -> None:
-        """Tell all clients that it goes away, and end the thread."""
+        """Tell all clients that it goes away, and end the thread; waits 3 s at most."""
         if self._thread is None:
             return
-        if not self._loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop has ended by itself
             self._loop.call_soon_threadsafe(self._stopped.set)
-        self._thread.join()
+        self._thread.join(STOP_S)
         self._thread = None
-
-    def submit(self, work: Callable[[], Awaitable[None]], timeout_s: float) -> None:
-        """Run a coroutine in the server's loop and wait for it; raises what it raises."""
-
-        async def run() -> None:
-            await work()
-
-        asyncio.run_coroutine_threadsafe(run(), self._loop).result(timeout_s)
 
     def _run(self, listening: socket.socket) -> None:
         try:
             self._loop.run_until_complete(self._serve(listening))
+        except Exception as error:  # said by `start`, in the thread that waits there
+            self._fault = error
         finally:
             self._loop.close()
             listening.close()
+            self._started.set()
 
     async def _serve(self, listening: socket.socket) -> None:
         async with serve(
@@ -114,6 +119,9 @@ class WsServer:
         ):
             self._started.set()
             await self._stopped.wait()
+            for each in self._connected:  # closing waits for handshakes, which may never end
+                if each.state is State.CONNECTING:
+                    each.transport.abort()
 
     async def _handle(self, connection: ServerConnection) -> None:
         assert connection.request is not None
@@ -141,8 +149,8 @@ class WsServer:
         return _response(HTTPStatus.OK, *found, security_headers(host))
 
     def _bounded(self) -> type[ServerConnection]:
-        """Connections that know how many they are; those that have said nothing give way."""
-        connected = self._connected
+        """Connections that know how many they are; the oldest that delivers nothing gives way."""
+        connected, delivers = self._connected, self._delivers
 
         class Bounded(ServerConnection):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -150,8 +158,8 @@ class WsServer:
                 connected.append(self)
                 staying = [each for each in connected if not each.transport.is_closing()]
                 if len(staying) > CONNECTIONS_MAX:
-                    silent = (each for each in staying if each.state is State.CONNECTING)
-                    next(silent, self).transport.abort()
+                    idle = (each for each in staying if not delivers(each))
+                    next(idle, self).transport.abort()
 
             def connection_lost(self, exc: Exception | None) -> None:
                 connected.remove(self)

@@ -4,6 +4,13 @@
   const hex = (view) => Array.from(new Uint8Array(view.buffer ?? view), (b) => b.toString(16).padStart(2, "0")).join("");
   const bytes = (text) => Uint8Array.from(text.match(/../g) ?? [], (pair) => parseInt(pair, 16));
 
+  /** Hangs once, for ever, at the stage that `strap.hangs` names. */
+  const passing = (stage) => {
+    if (strap.hangs !== stage) return undefined;
+    strap.hangs = "";
+    return new Promise(() => undefined);
+  };
+
   class Characteristic extends EventTarget {
     constructor(uuid, properties) {
       super();
@@ -20,6 +27,7 @@
         strap.refusals -= 1;
         throw new DOMException("GATT operation failed for unknown reason.", "NotSupportedError");
       }
+      await passing("subscription");
       this.isSubscribed = true;
       strap.log.push(["subscribe", this.uuid]);
       return this;
@@ -32,6 +40,7 @@
     async writeValueWithResponse(value) {
       this.check();
       if (strap.isWriting) throw new DOMException("GATT operation already in progress.", "NetworkError");
+      await passing("write");
       strap.isWriting = true;
       await new Promise((done) => { setTimeout(done, 1); });
       strap.isWriting = false;
@@ -61,13 +70,16 @@
       strap.services = Object.entries(window.STRAP.services).map((each) => new Service(...each));
       return device.gatt;
     },
-    async getPrimaryServices() { return strap.services; },
+    async getPrimaryServices() {
+      await passing("services");
+      return strap.services;
+    },
     disconnect() { strap.drop(); },
   };
 
   window.strap = {
     log: [], values: window.STRAP.values, inReach: true, isConnected: false, isWriting: false, refusals: 0, services: [],
-    chooserOptions: null, isCancelled: false,
+    hangs: "", chooserOptions: null, isCancelled: false,
     get writes() { return this.log.filter(([what]) => what === "write").map(([, text]) => text); },
     /** Notify; whether anyone had subscribed. */
     notify(uuid, text) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from firmware_bridge.bridge_protocol import decode_batch
 from firmware_bridge.devices.polar_h10 import PolarH10Decoder
 from firmware_bridge.errors import NotInReachError
 from firmware_bridge.source import open_source
+from firmware_bridge.transports import ws_clients
 from tests.bridge_page.straps import (
     BATTERY_LEVEL,
     CONTROL,
@@ -214,6 +216,9 @@ def test_batches_of_the_page_are_what_the_decoder_reads(page: Any) -> None:
           outbox.add(KIND.lost, 0, 99, new TextEncoder().encode("weg"));
           const big = new Outbox();
           for (let k = 0; k < 100; k += 1) big.add(KIND.notification, 1, k, new Uint8Array(1000));
+          const huge = new Outbox();
+          huge.add(KIND.notification, 1, 0, new Uint8Array(9999));
+          const alone = huge.batch(0, 0);
           const sizes = [];
           for (let from = 0; from < 100;) {
             const { next, message } = big.batch(from, 0);
@@ -224,7 +229,8 @@ def test_batches_of_the_page_are_what_the_decoder_reads(page: Any) -> None:
           outbox.acknowledge(7);
           const rest = outbox.batch(0, 124).message;
           const base64 = (bytes) => btoa(String.fromCharCode(...bytes));
-          return { all: base64(all), rest: base64(rest), dropped: outbox.dropped, sizes };
+          return { all: base64(all), rest: base64(rest), dropped: outbox.dropped, sizes,
+            alone: [alone.next, alone.message.length] };
         }"""
     )
     batch = decode_batch(base64.b64decode(sent["all"]), ("a", "b", "c"))
@@ -237,7 +243,8 @@ def test_batches_of_the_page_are_what_the_decoder_reads(page: Any) -> None:
     rest = decode_batch(base64.b64decode(sent["rest"]), ("a", "b", "c"))
     assert [record.number for record in rest.records] == [7, 8]
     assert sent["dropped"] == 3
-    assert max(sent["sizes"]) <= 32_768
+    assert max(sent["sizes"]) <= 4096
+    assert sent["alone"] == [1, 9 + 16 + 4096]
     assert sum(size - 9 for size in sent["sizes"]) == 100 * 1016
 
 
@@ -264,6 +271,43 @@ def test_refused_subscription_is_tried_again(page: Any, bridge: WsListener) -> N
     assert page.evaluate("strap.log.filter(([what]) => what === 'connect').length") == 2
     notify(page, *numbered(0, 1))
     assert numbers(bridge, 1) == [0]
+
+
+@pytest.mark.parametrize("stage", ["services", "subscription", "write"])
+def test_attempt_that_hangs_is_given_up_for_another(
+    page: Any, bridge: WsListener, stage: str
+) -> None:
+    page.evaluate(
+        """() => {
+          const real = window.setTimeout;
+          window.setTimeout = (done, ms) => real(done, ms >= 10000 ? 50 : ms);
+        }"""
+    )
+    page.evaluate("(stage) => { strap.hangs = stage; }", stage)
+    start(page, bridge)
+    assert page.evaluate("strap.log.filter(([what]) => what === 'connect').length") == 2
+    assert page.evaluate("strap.writes") == START
+    notify(page, *numbered(0, 1))
+    got = None
+    while got is None or got.channel != DATA:
+        with contextlib.suppress(NotInReachError):  # the device that was given up
+            got = bridge.read(WAIT_S)
+    assert got.data == bytes(4)
+
+
+def test_late_hello_is_tried_again_by_the_page(
+    context: Any, bridge: WsListener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ws_clients, "HELLO_S", 0.05)
+    page = context.new_page()
+    page.add_init_script(
+        "const send = WebSocket.prototype.send; let count = 0;"
+        "WebSocket.prototype.send = function (data) { if (count++) send.call(this, data); }"
+    )
+    page.goto(f"{bridge.page_url}#{TOKEN}")
+    page.wait_for_selector("#network[data-ok=true]")
+    assert bridge.wrong_tokens == 1
+    page.close()
 
 
 def test_another_device_is_named_as_such(page: Any) -> None:

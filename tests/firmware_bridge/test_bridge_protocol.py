@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from firmware_bridge.bridge_inbox import BridgeInbox, DeviceChange
+from firmware_bridge.bridge_inbox import SESSIONS_MAX, BridgeInbox, DeviceChange
 from firmware_bridge.bridge_protocol import (
     BridgeProtocolError,
     Hello,
@@ -84,13 +84,15 @@ def test_any_bytes_decode_or_raise_the_one_error(data: bytes) -> None:
 def test_hello_is_understood() -> None:
     assert parse_hello(json.dumps(HELLO)) == Hello("abcdefgh", "t", 3, False)
     assert parse_hello(json.dumps(HELLO | {"device": True})).device
+    assert parse_hello(json.dumps(HELLO | {"connection": 7})).connection == 7
 
 
 @pytest.mark.parametrize(
     "wrong",
     [{"type": "ack"}, {"version": 2}, {"version": None}, {"session": "short"}, {"session": 5},
      {"session": "x" * 65}, {"session": "abcdefg\n"}, {"token": 5}, {"token": "x" * 129},
-     {"next": -1}, {"next": 1.5}, {"next": True}, {"next": None}, {"next": 2**32}],
+     {"next": -1}, {"next": 1.5}, {"next": True}, {"next": None}, {"next": 2**32},
+     {"connection": -1}, {"connection": "1"}],
 )  # fmt: skip
 def test_wrong_hello_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(BridgeProtocolError):
@@ -186,6 +188,19 @@ def test_another_page_begins_anew_and_the_same_one_goes_on() -> None:
     assert inbox.duplicates == 1
     assert inbox.begin(Hello("ijklmnop", "", 0, True))
     assert len(inbox.take(decode_batch(wire, CHANNELS), NS_PER_S)) == 1
+
+
+def test_page_that_returns_after_another_goes_on_where_it_was() -> None:
+    inbox = inbox_after()
+    wire = batch(1.0, record(0, 1.0, NOTIFICATION, 1, b"x"))
+    assert len(inbox.take(decode_batch(wire, CHANNELS), NS_PER_S)) == 1
+    assert inbox.begin(Hello("ijklmnop", "", 0, True))
+    assert inbox.begin(Hello("abcdefgh", "", 0, True))
+    assert inbox.next_number == 1
+    assert inbox.take(decode_batch(wire, CHANNELS), NS_PER_S) == []
+    for k in range(1000):
+        assert inbox.begin(Hello(f"another-{k}", "", 0, True))
+    assert len(inbox._pages) == SESSIONS_MAX
 
 
 class Delivery(RuleBasedStateMachine):

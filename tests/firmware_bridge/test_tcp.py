@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import queue
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from firmware_bridge.native import NativeDecoder, encode_frame
 from firmware_bridge.source import Source, open_source
 from firmware_bridge.stream import Packet
 from firmware_bridge.transports import tcp_callers, tcp_listener
-from firmware_bridge.transports.sockets import Endpoint
+from firmware_bridge.transports.sockets import Endpoint, listen
 from firmware_bridge.transports.tcp import TcpTransport
 from firmware_bridge.transports.tcp_listener import TcpListener, greeting
 from firmware_bridge.watchdog import LinkTiming
@@ -42,8 +44,8 @@ def listener() -> Iterator[TcpListener]:
     made.close()
 
 
-def call(listener: TcpListener, first: bytes = b"") -> socket.socket:
-    caller = socket.create_connection(("127.0.0.1", listener.port), WAIT_S)
+def call(listener: TcpListener, first: bytes = b"", own: str = "127.0.0.1") -> socket.socket:
+    caller = socket.create_connection(("127.0.0.1", listener.port), WAIT_S, (own, 0))
     caller.sendall(first)
     return caller
 
@@ -135,13 +137,65 @@ def test_address_with_many_wrong_tokens_is_not_heard_for_a_while(listener: TcpLi
 def test_silent_callers_do_not_keep_the_right_one_out(
     listener: TcpListener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flood = [call(listener, b"EDGE ") for _ in range(3 * tcp_callers.CALLERS_MAX)]
+    flood = [call(listener, b"EDGE ", "127.0.0.2") for _ in range(3 * tcp_callers.CALLERS_MAX)]
     right = call(listener, greeting(TOKEN) + b"data")
     listener.open()
     read_until(listener, b"data")
     assert len(listener._door._callers.sockets) <= tcp_callers.CALLERS_MAX  # type: ignore[union-attr]
     for caller in [*flood, right]:
         caller.close()
+
+
+def test_caller_whose_token_is_there_is_let_in_before_it_would_give_way(
+    listener: TcpListener,
+) -> None:
+    right = call(listener, greeting(TOKEN) + b"data")
+    flood = [call(listener, b"", "127.0.0.2") for _ in range(2 * tcp_callers.CALLERS_MAX)]
+    listener.open()
+    read_until(listener, b"data")
+    assert listener.wrong_tokens >= 5  # those that gave way without a word
+    for caller in [*flood, right]:
+        caller.close()
+
+
+def test_fault_of_accept_does_not_end_the_session(
+    listener: TcpListener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = call(listener, greeting(TOKEN) + b"1")
+    listener.open()
+    read_until(listener, b"1")
+    assert listener._door is not None
+    door, listening = listener._door, listener._door._listening
+    refused = []
+
+    class OutOfFiles:
+        def __getattr__(self, name: str) -> object:
+            return getattr(listening, name)
+
+        def accept(self) -> None:
+            refused.append(1)
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(door, "_listening", OutOfFiles())
+    second = call(listener)
+    while not refused:
+        assert listener.read(0.05) is None
+    client.sendall(b"more")
+    read_until(listener, b"more")
+    assert len(refused) == 1  # it rests before it tries again
+    monkeypatch.setattr(door, "_listening", listening)
+    client.close()
+    second.close()
+
+
+def test_link_local_address_keeps_its_interface() -> None:
+    found = [line.split() for line in Path("/proc/net/if_inet6").read_text().splitlines()]
+    names = [(line[0], line[5]) for line in found if line[0].startswith("fe80")]
+    if not names:
+        pytest.skip("this machine has no link-local address")
+    address = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(names[0][0]))
+    with listen(Endpoint(f"{address}%{names[0][1]}", 0)) as listening:
+        assert listening.getsockname()[3] == socket.if_nametoindex(names[0][1])
 
 
 def test_caller_that_says_nothing_is_hung_up_on_in_time(

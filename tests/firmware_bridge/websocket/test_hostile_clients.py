@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from firmware_bridge.bridge_protocol import MESSAGE_BYTES_MAX
+from firmware_bridge.errors import NotInReachError, SourceError
 from firmware_bridge.transports import ws_clients, ws_server
 from firmware_bridge.transports.web_origin import is_own_origin, own_names, reached_by_own_name
 from firmware_bridge.transports.ws_listener import WsListener
@@ -29,7 +30,7 @@ from tests.firmware_bridge.websocket.clients import (
 )
 
 
-@pytest.mark.parametrize("token", ["", "wrong-horse-battery", TOKEN + "x", "x" * 128])
+@pytest.mark.parametrize("token", ["", "wrong-horse-battery", TOKEN + "x", "x" * 128, "\ud800"])
 def test_wrong_token_is_refused_counted_said_once_and_not_logged(
     bridge: WsListener, token: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -63,6 +64,7 @@ def test_first_message_that_is_no_hello_is_refused(bridge: WsListener, first: st
             client.recv(WAIT_S)
         assert caught.value.rcvd is not None
         assert caught.value.rcvd.code == ws_clients.MALFORMED
+    assert bridge.wrong_tokens == 1
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,67 @@ def test_client_that_says_nothing_is_cut_in_time(
         pytest.raises(ConnectionClosed),
     ):
         client.recv(WAIT_S)
+    assert client.close_code == ws_clients.AGAIN
     assert bridge.wrong_tokens == 1
+
+
+def test_client_that_leaves_before_its_hello_is_not_counted(bridge: WsListener) -> None:
+    for _ in range(6):
+        connect(f"ws://127.0.0.1:{bridge.port}/bridge", proxy=None).close()
+    Page(bridge.port).connect()
+    assert bridge.wrong_tokens == 0
+
+
+def test_where_no_token_is_asked_for_nobody_is_barred() -> None:
+    bridge = listening(token="")
+    for _ in range(6):
+        with pytest.raises(ConnectionClosed):
+            Page(bridge.port).connect(version=99)
+    Page(bridge.port, "").connect()
+    assert bridge.wrong_tokens == 0
+    bridge.close()
+
+
+def test_flood_of_websockets_without_a_hello_keeps_nobody_out(bridge: WsListener) -> None:
+    address = f"ws://127.0.0.1:{bridge.port}/bridge"
+    flood = [connect(address, proxy=None) for _ in range(ws_server.CONNECTIONS_MAX)]
+    page = Page(bridge.port)
+    page.connect_device(bridge)
+    flood += [connect(address, proxy=None) for _ in range(ws_server.CONNECTIONS_MAX)]
+    page.notify(page.welcome["channels"][1], b"here")
+    page.send()
+    assert data_of(bridge, 1)[0].data == b"here"
+    for each in flood:
+        each.close()
+
+
+def test_closing_does_not_wait_for_those_who_say_nothing(bridge: WsListener) -> None:
+    assert bridge._server is not None
+    idle = socket.create_connection(("127.0.0.1", bridge.port), WAIT_S)
+    while not bridge._server._connected:
+        time.sleep(0.001)
+    serving = bridge._server._thread
+    assert serving is not None
+    bridge.close()
+    assert not serving.is_alive()  # within the 3 s of `stop`, where a handshake has 5 s
+    idle.close()
+
+
+def test_server_that_cannot_serve_says_so_and_is_tried_anew(
+    bridge: WsListener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bridge.close()
+    bridge._wait_s = 0.01
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no more memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ws_server, "serve", fail)
+        with pytest.raises(SourceError, match="cannot serve: no more memory"):
+            bridge.open()
+    with pytest.raises(NotInReachError):
+        bridge.open()
 
 
 def test_flood_of_connections_is_bounded_and_leaves_the_phone_alone(

@@ -83,6 +83,20 @@ def test_half_open_connection_of_the_same_page_gives_way_at_once(
     page.connection = new
 
 
+def test_stale_hello_does_not_throw_out_the_newer_connection_of_the_page(
+    bridge: WsListener, page: Page
+) -> None:
+    page.connect(device=True, connection=3)
+    newest = page.connection
+    with pytest.raises(ConnectionClosed):
+        page.connect(device=True, connection=2)
+    assert page.close_code()[0] == ws_clients.AGAIN
+    page.connection = newest
+    page.notify(page.welcome["channels"][1], b"still here")
+    page.send()
+    assert data_of(bridge, 1)[0].data == b"still here"
+
+
 def test_second_phone_is_refused_in_words_until_the_first_is_silent(
     bridge: WsListener, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +179,23 @@ def test_reader_that_is_behind_holds_the_page_back_and_loses_nothing(
         page.notify(page.welcome["channels"][1], b"%d" % k)
         page.send()
     assert [p.data for p in data_of(bridge, 200)] == [b"%d" % k for k in range(200)]
+
+
+def test_closing_ends_while_a_client_is_held_back(
+    bridge: WsListener, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "PACKETS_MAX", 2)
+    for k in range(5):
+        page.notify(page.welcome["channels"][1], b"%d" % k)
+        page.send()
+    while bridge._mailbox.has_room():
+        time.sleep(0.001)
+    assert bridge._server is not None
+    serving = bridge._server._thread
+    assert serving is not None
+    bridge.close()
+    assert not serving.is_alive()
+    assert page.close_code()[0] == 1001
 
 
 @pytest.mark.parametrize("waiting", ["open", "read"])

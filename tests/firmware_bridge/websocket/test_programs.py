@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ import pytest
 
 pytest.importorskip("websockets")
 
-from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import serve
 
 from firmware_bridge.devices.polar_h10 import PolarH10Decoder
 from firmware_bridge.errors import NotInReachError, SourceError, SourceUriError
 from firmware_bridge.source import open_source
+from firmware_bridge.transports import mailbox, ws_clients
 from firmware_bridge.transports.sockets import Endpoint
 from firmware_bridge.transports.ws_client import WsTransport
 from firmware_bridge.transports.ws_listener import WsListener
@@ -48,6 +50,31 @@ def test_program_delivers_native_frames_with_its_token() -> None:
     with pytest.raises(NotInReachError, match="its program closed"):
         data_of(bridge, 1)
     bridge.close()
+
+
+def test_replaced_program_delivers_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailbox, "PACKETS_MAX", 1)
+    monkeypatch.setattr(ws_clients, "SILENT_NS", 0)
+    bridge = listening("native")
+    with program(bridge) as old:
+        for _ in range(5):
+            old.send(b"old")
+        while bridge._mailbox.has_room():
+            time.sleep(0.001)
+        with program(bridge) as new:
+            new.send(b"new")
+            with pytest.raises(ConnectionClosed):
+                old.recv(WAIT_S)
+            assert data_of(bridge, 1)[0].data == b"old"
+            with pytest.raises(NotInReachError, match="connected anew"):
+                data_of(bridge, 1)
+            assert data_of(bridge, 1)[0].data == b"new"
+    bridge.close()
+
+
+def program(bridge: WsListener) -> ClientConnection:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    return connect(f"ws://127.0.0.1:{bridge.port}/raw", proxy=None, additional_headers=headers)
 
 
 def test_connecting_source_gives_each_binary_message_as_a_packet() -> None:
@@ -100,6 +127,7 @@ def test_faults_of_connecting_are_said_in_words(bridge: WsListener) -> None:
     ("uri", "words"),
     [
         ("ws://0.0.0.0:8080?listen=1", "needs a token"),
+        ("ws://127.0.0.1:1?listen=1&host=pi.lan", "host= is for .* needs a token"),
         ("ws://0.0.0.0?listen=1&token=longenough", "names no host and port"),
         ("wss://127.0.0.1:1?listen=1", "cert=FILE.pem is missing"),
         ("ws://127.0.0.1:1?listen=1&key=x.pem", "cert=FILE.pem is missing"),
