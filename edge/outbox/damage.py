@@ -11,7 +11,11 @@ from edge.clock import rfc3339
 StoreError = sqlite3.Error
 KEPT = 2
 """Damaged stores that stay: the first, which tells how it began, and the newest."""
+MOST_OWED = 8
+"""Damaged stores beyond these that stay until their messages are brought over."""
 COMPANIONS = ("-wal", "-shm")
+RESCUED = "-rescued"
+"""Ends the name of the empty file beside a damaged store that has nothing more to give."""
 
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _UNREADABLE = {
@@ -73,24 +77,44 @@ def primary_code(error: sqlite3.Error) -> int:
 def quarantine(path: Path, utc_ns: int) -> Path:
     """Move a damaged store aside, with its log, to `<name>.damaged-<UTC>`; returns its new name.
 
-    Of all set aside so far only `KEPT` stay. Raises OSError where the folder cannot be written.
+    Of those set aside so far and rescued only `KEPT` stay. Raises OSError where the folder
+    cannot be written.
     """
-    earlier = sorted(_set_aside(path), key=lambda each: each.stat().st_mtime_ns)
-    for surplus in earlier[1 : 1 + max(0, len(earlier) + 1 - KEPT)]:
-        for suffix in ("", *COMPANIONS):
+    for surplus in _surplus(path):
+        for suffix in ("", *COMPANIONS, RESCUED):
             _companion(surplus, suffix).unlink(missing_ok=True)
     stamp = rfc3339(utc_ns)[:19].replace("-", "").replace(":", "")
     aside, copy = path.with_name(f"{path.name}.damaged-{stamp}Z"), 1
-    while aside.exists():
+    while aside.exists() or _companion(aside, RESCUED).exists():
         copy += 1
         aside = path.with_name(f"{path.name}.damaged-{stamp}Z-{copy}")
     path.replace(aside)
-    for suffix in COMPANIONS:
-        if _companion(path, suffix).exists():
-            _companion(path, suffix).replace(_companion(aside, suffix))
+    _move_log(path, aside)
     os.utime(aside, ns=(utc_ns, utc_ns))
     sync_folder(path.parent)
     return aside
+
+
+def finish_quarantine(path: Path) -> None:
+    """Move the log of a store after it, where the process ended between the two. Raises OSError."""
+    owed = rescue_owed(path)
+    if owed and not path.exists():
+        _move_log(path, owed[0])
+
+
+def rescue_owed(path: Path) -> list[Path]:
+    """Damaged stores whose messages are not all brought over, newest first."""
+    return [each for each in reversed(_set_aside(path)) if not _is_rescued(each)]
+
+
+def mark_rescued(aside: Path) -> bool:
+    """Note that everything of a damaged store is brought over; False where the disk refused."""
+    try:
+        _companion(aside, RESCUED).touch(mode=0o600)
+        sync_folder(aside.parent)
+    except OSError:
+        return False
+    return True
 
 
 def sync_folder(folder: Path) -> None:
@@ -103,8 +127,27 @@ def sync_folder(folder: Path) -> None:
 
 
 def _set_aside(path: Path) -> list[Path]:
+    """Damaged stores, oldest first."""
     found = path.parent.glob(f"{path.name}.damaged-*")
-    return [each for each in found if not each.name.endswith(COMPANIONS)]
+    stores = [each for each in found if not each.name.endswith((*COMPANIONS, RESCUED))]
+    return sorted(stores, key=lambda each: each.stat().st_mtime_ns)
+
+
+def _surplus(path: Path) -> list[Path]:
+    """Damaged stores that have to go before another is set aside."""
+    later = _set_aside(path)[KEPT - 1 :]
+    owed = [each for each in later if not _is_rescued(each)]
+    return [each for each in later if _is_rescued(each)] + owed[:-MOST_OWED]
+
+
+def _is_rescued(aside: Path) -> bool:
+    return _companion(aside, RESCUED).exists()
+
+
+def _move_log(path: Path, aside: Path) -> None:
+    for suffix in COMPANIONS:
+        if _companion(path, suffix).exists() and not _companion(aside, suffix).exists():
+            _companion(path, suffix).replace(_companion(aside, suffix))
 
 
 def _companion(path: Path, suffix: str) -> Path:
@@ -114,11 +157,14 @@ def _companion(path: Path, suffix: str) -> Path:
 __all__ = [
     "DamagedStoreError",
     "StoreError",
+    "finish_quarantine",
     "is_damage",
     "judged",
+    "mark_rescued",
     "must_reopen",
     "no_room",
     "primary_code",
     "quarantine",
+    "rescue_owed",
     "sync_folder",
 ]

@@ -5,13 +5,19 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.clock import Clock
 from edge.errors import StorageError
-from edge.outbox.damage import DamagedStoreError, quarantine, sync_folder
+from edge.outbox.damage import (
+    DamagedStoreError,
+    finish_quarantine,
+    quarantine,
+    rescue_owed,
+    sync_folder,
+)
 from edge.outbox.messages import OutboxLimits
 from edge.outbox.rescue import rescue
 from edge.outbox.rows import StoredRow
@@ -25,37 +31,66 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A store ready for use. quarantined: where a damaged one went; rows: what is to be taken
-    over of it, those that wait first.
+    """A store ready for use. owed: damaged stores whose messages it is to take over, newest
+    first; rows: those messages, of each store those that wait first.
     """
 
     store: Store
-    quarantined: Path | None = None
+    owed: Sequence[Path] = ()
     rows: Sequence[StoredRow] = ()
 
 
-def open_store(path: Path, limits: OutboxLimits, clock: Clock, damaged: bool = False) -> Opened:
-    """The store at this path, a fresh one where that is damaged.
+def open_store(
+    path: Path, limits: OutboxLimits, clock: Clock, known: Collection[Path] = ()
+) -> Opened:
+    """The store at this path, a fresh one where that is damaged, and what damaged ones owe it.
 
-    damaged: a store in use was found so. Raises sqlite3.Error or OSError where neither can be
-    had.
+    known: damaged stores that were read before; they are read again if this one is damaged too.
+    Raises sqlite3.Error or OSError where no store can be had; what is owed stays owed then.
     """
+    finish_quarantine(path)
     try:
-        if damaged:
-            raise DamagedStoreError("a later operation found it so")
-        return Opened(Store(path, limits, clock))
-    except DamagedStoreError as error:
-        aside = quarantine(path, clock.utc_ns())
         store = Store(path, limits, clock)
-        deadline_ns = clock.monotonic_ns() + RESCUE_NS
+    except DamagedStoreError as error:
+        set_aside(path, clock, str(error))
+        known = ()
+        store = Store(path, limits, clock)
+    try:
+        owed = [each for each in rescue_owed(path) if each not in known]
+        return _with_rescued(store, owed, clock)
+    except BaseException:
+        store.close()
+        raise
+
+
+def set_aside(path: Path, clock: Clock, reason: str) -> Path:
+    """Move a damaged store out of the way; returns its new name. Raises OSError."""
+    aside = quarantine(path, clock.utc_ns())
+    _log.error("outbox %s is damaged (%s): moved to %s", path, reason, aside)
+    return aside
+
+
+def _with_rescued(store: Store, owed: Iterable[Path], clock: Clock) -> Opened:
+    """Numbers and snapshots of damaged stores are in the fresh one when this returns. A store
+    that the time did not suffice to begin with stays owed.
+    """
+    deadline_ns = clock.monotonic_ns() + RESCUE_NS
+    read: list[Path] = []
+    rows: list[StoredRow] = []
+    for aside in owed:
+        if clock.monotonic_ns() > deadline_ns:
+            break
         found = rescue(aside, lambda: clock.monotonic_ns() > deadline_ns)
         for name, patient in found.patients.items():
-            store.remember(name, patient.seq, patient.snapshot)
-        _log.error(
-            "outbox %s is damaged (%s): moved to %s, %d messages of it are brought over",
-            *(path, error, aside, len(found.messages)),
-        )
-        return Opened(store, aside, found.ordered())
+            # One that is there already is newer than any that a damaged store has.
+            newer = store.load_snapshot(name) is not None
+            store.remember(name, patient.seq, None if newer else patient.snapshot)
+        read.append(aside)
+        rows += found.ordered()
+        _log.error("outbox: %d messages of %s are to be taken over", len(found.messages), aside)
+        if found.cut_short:
+            _log.error("outbox: %s was not read to its end, that takes too long", aside)
+    return Opened(store, read, rows)
 
 
 def lock(path: Path) -> int:
@@ -96,4 +131,4 @@ def _make_folder(folder: Path) -> None:
         sync_folder(each.parent)
 
 
-__all__ = ["Opened", "lock", "open_store", "refused"]
+__all__ = ["Opened", "lock", "open_store", "refused", "set_aside"]

@@ -16,11 +16,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from edge.clock import Clock, SystemClock
 from edge.errors import StorageError
-from edge.outbox.damage import StoreError, is_damage, must_reopen
+from edge.outbox.damage import StoreError, is_damage, mark_rescued, must_reopen
 from edge.outbox.held import HeldMessages
 from edge.outbox.messages import (
     Key,
@@ -31,11 +31,12 @@ from edge.outbox.messages import (
     OutboxLimits,
     PendingMessage,
 )
-from edge.outbox.opening import lock, open_store, refused
+from edge.outbox.opening import lock, open_store, refused, set_aside
 from edge.outbox.rows import StoredRow
 from edge.outbox.store import Store
 
 T = TypeVar("T")
+Purpose = Literal["store", "settle", "read", "reserve", "adopt"]
 MAX_TIMED = 4096
 """Messages whose time of `put` is remembered, for the latency figures."""
 REOPEN_NS = 1_000_000_000
@@ -77,11 +78,12 @@ class Outbox:
         self._raised_ns: dict[Key, int] = {}
         self._failures = 0
         self._damaged = False
-        self._said = ""
+        self._faults: dict[Purpose, str] = {}
         self._reopen_ns = self._reserve_ns = 0
         self._evicted = self._evicted_said = (0, 0, 0, 0)
         self._evictions_said_ns = -REPEAT_NS
         self._wreckage: deque[StoredRow] = deque()
+        self._owed: list[Path] = []
         self._store: Store | None = None
         self._lock_fd = lock(path)
         try:
@@ -122,8 +124,11 @@ class Outbox:
     def pending(self, limit: int) -> list[PendingMessage]:
         """Messages that wait, most urgent first, oldest first among equals."""
         with self._mutex:
-            stored = self._try(lambda store: store.pending(limit)) or []
-            found = sorted([*stored, *self._held], key=lambda each: each.rank)[:limit]
+            stored = self._try("read", lambda store: store.pending(limit)) or []
+            # A commit that failed may have reached the disk: such a message is in both.
+            known = {each.key for each in stored}
+            held = [each for each in self._held if each.key not in known]
+            found = sorted([*stored, *held], key=lambda each: each.rank)[:limit]
             return [PendingMessage(each, self._raised_ns.get(each.key)) for each in found]
 
     def delivered(self, keys: Iterable[Key]) -> bool:
@@ -131,12 +136,14 @@ class Outbox:
         stay pending, and are sent again later.
         """
         with self._mutex:
-            stored = []
-            for key in keys:
+            settled = list(keys)
+            only_held = True
+            for key in settled:
                 self._raised_ns.pop(key, None)
-                if not self._held.deliver(key):
-                    stored.append(key)
-            return not stored or self._try(lambda store: store.delivered(stored)) is not None
+                only_held &= self._held.deliver(key)
+            # Those held as well: a commit that failed may have reached the disk.
+            noted = self._try("settle", lambda store: store.delivered(settled))
+            return only_held or noted is not None
 
     def retry(self) -> None:
         """Offer the disk again what it refused, and take the next of the room that the file
@@ -147,14 +154,14 @@ class Outbox:
             self._store_held()
             if now_ns >= self._reserve_ns:
                 self._reserve_ns = now_ns + RESERVE_NS
-                self._try(lambda store: store.reserve_more())
-                self._try(lambda store: self._adopt(store, ADOPT_NS))
+                self._try("reserve", lambda store: store.reserve_more())
+                self._try("adopt", lambda store: self._adopt(store, ADOPT_NS))
 
     @property
     def counts(self) -> OutboxCounts:
         """What became of all messages."""
         with self._mutex:
-            totals = self._try(lambda store: (store.counters(), store.pending_rows))
+            totals = self._try("read", lambda store: (store.counters(), store.pending_rows))
             if totals:
                 self._totals = totals[0]
             raised, delivered, evicted = self._totals
@@ -173,32 +180,33 @@ class Outbox:
     def health(self) -> OutboxHealth:
         """How the store fares."""
         with self._mutex:
-            size, reserved = self._try(lambda store: store.extent) or (0, False)
+            size, reserved = self._try("read", lambda store: store.extent) or (0, False)
+            fault = next(iter(self._faults.values()), "")
             return OutboxHealth(
-                *(self._said, size, reserved, self._evictions(), self.quarantined, self.rescued)
+                *(fault, size, reserved, self._evictions(), self.quarantined, self.rescued)
             )
 
     def history(self, limit: int = 1000, since_utc_ns: int = 0) -> list[LoggedMessage]:
         """The newest alerts, oldest first, delivered or not."""
         with self._mutex:
-            return self._try(lambda store: store.history(limit, since_utc_ns)) or []
+            return self._try("read", lambda store: store.history(limit, since_utc_ns)) or []
 
     def save_snapshot(self, patient: str, data: bytes) -> bool:
         """Keep the state of the patient's alarms; False where the disk refused."""
         with self._mutex:
-            return bool(self._try(lambda store: store.save_snapshot(patient, data)))
+            return bool(self._try("store", lambda store: store.save_snapshot(patient, data)))
 
     def load_snapshot(self, patient: str) -> bytes | None:
         """The newest snapshot of the patient's alarms, None where there is none."""
         with self._mutex:
-            return self._try(lambda store: store.load_snapshot(patient))
+            return self._try("read", lambda store: store.load_snapshot(patient))
 
     def close(self) -> None:
         """Store what memory holds if the disk takes it, and release the file."""
         with self._mutex:
             if self._store is not None:
                 self._store_held()
-                self._try(lambda store: self._adopt(store, ADOPT_AT_START_NS))
+                self._try("adopt", lambda store: self._adopt(store, ADOPT_AT_START_NS))
             if self._store is not None:
                 self._store.close()
                 self._store = None
@@ -207,25 +215,35 @@ class Outbox:
                 self._lock_fd = -1
 
     def _open(self) -> Store:
-        opened = open_store(self.path, self._limits, self._clock, self._damaged)
+        if self._damaged and self.path.exists():
+            self._owed.clear()
+            set_aside(self.path, self._clock, "a later operation found it so")
         self._damaged = False
-        self.quarantined = opened.quarantined or self.quarantined
+        opened = open_store(self.path, self._limits, self._clock, self._owed)
+        self.quarantined = next(iter(opened.owed), self.quarantined)
+        self._owed = list(dict.fromkeys([*self._owed, *opened.owed]))
         self._wreckage.extend(opened.rows)
         with contextlib.suppress(StoreError):
             self._adopt(opened.store, ADOPT_AT_START_NS)
         return opened.store
 
     def _adopt(self, store: Store, for_ns: int) -> None:
-        """Take over messages of a damaged store, those that wait first, for so long."""
+        """Take over messages of a damaged store, those that wait first, for so long. Until all
+        are, a start reads that store again.
+        """
         deadline_ns = self._clock.monotonic_ns() + for_ns
         while self._wreckage and self._clock.monotonic_ns() < deadline_ns:
             batch = list(islice(self._wreckage, ADOPTED_AT_ONCE))
             self.rescued += store.adopt(batch)
             for _ in batch:
                 self._wreckage.popleft()
+        if not self._wreckage:
+            self._owed = [each for each in self._owed if not mark_rescued(each)]
 
-    def _try(self, operation: Callable[[Store], T]) -> T | None:
-        """The operation's result, None where the disk refused it, which is counted."""
+    def _try(self, purpose: Purpose, operation: Callable[[Store], T]) -> T | None:
+        """The operation's result, None where the disk refused it, which is counted. The fault
+        lasts until an operation of the same purpose succeeds.
+        """
         now_ns = self._clock.monotonic_ns()
         if self._lock_fd < 0 or (self._store is None and now_ns < self._reopen_ns):
             return None
@@ -233,20 +251,22 @@ class Outbox:
             if self._store is None:
                 self._reopen_ns = now_ns + REOPEN_NS
                 self._store = self._open()
-            return operation(self._store)
+            result = operation(self._store)
         except (StoreError, OSError, UnicodeDecodeError) as error:
             self._failures += 1
-            self._say(refused(self.path, error))
+            self._say(purpose, refused(self.path, error))
             self._damaged = self._damaged or is_damage(error)
             if not isinstance(error, StoreError) or must_reopen(error):
                 self._abandon()
             return None
+        self._faults.pop(purpose, None)
+        return result
 
-    def _say(self, text: str) -> None:
+    def _say(self, purpose: Purpose, text: str) -> None:
         """Log a refusal once, not at every attempt."""
-        if text != self._said:
-            self._said = text
+        if text not in self._faults.values():
             _log.error("%s", text)
+        self._faults[purpose] = text
 
     def _abandon(self) -> None:
         if self._store is not None:
@@ -257,14 +277,13 @@ class Outbox:
 
     def _insert(self, message: OutboundMessage, snapshot: bytes | None = None) -> bool:
         utc_ns = self._clock.utc_ns()
-        return bool(self._try(lambda store: store.insert(message, utc_ns, snapshot)))
+        return bool(self._try("store", lambda store: store.insert(message, utc_ns, snapshot)))
 
     def _store_held(self) -> None:
         for message in self._held:
             if not self._insert(message):
                 return
             self._held.stored(message)
-        self._said = ""
 
     def _evictions(self, held: bool = True) -> tuple[int, int, int, int]:
         stored = self._store.evicted_by_rank if self._store else (0,) * len(RANKS)

@@ -37,24 +37,32 @@ class RescuedPatient:
 
 @dataclass(slots=True)
 class Rescued:
-    """What holds of a damaged store: messages by key, and patients."""
+    """What holds of a damaged store: messages by key, and patients.
+
+    listed: messages that the index takes for waiting; cut_short: reading took too long.
+    """
 
     messages: dict[Key, StoredRow] = field(default_factory=dict)
+    listed: set[Key] = field(default_factory=set)
+    cut_short: bool = False
     patients: dict[str, RescuedPatient] = field(default_factory=dict)
 
-    def add_message(self, columns: list[Any], again: bool = False) -> None:
+    def add_message(self, columns: list[Any], listed: bool = False) -> None:
         """Take a row of the message table whose checksum holds.
 
-        again: the row is known to wait; one that does is taken for that, whatever another copy
-        of it says. Otherwise a copy that no longer waits is the newer one.
+        listed: the row is known to wait; it is taken for that, whatever another copy of it
+        says. Otherwise a copy that no longer waits is the newer one.
         """
         *named, crc, state, raised_utc_ns = columns[1:]
         known = isinstance(state, int) and 0 <= state < len(STATES)
         if not known or not isinstance(raised_utc_ns, int) or crc != checksum(named):
             return
         row = StoredRow(to_message(named), state, raised_utc_ns)
-        if again or state != PENDING or row.message.key not in self.messages:
-            self.messages[row.message.key] = row
+        key = row.message.key
+        if listed:
+            self.listed.add(key)
+        if listed or key not in self.messages or (state != PENDING and key not in self.listed):
+            self.messages[key] = row
         self.patient(row.message.patient, row.message.seq)
 
     def add_patient(self, columns: list[Any]) -> None:
@@ -92,14 +100,17 @@ def rescue(aside: Path, expired: Expired) -> Rescued:
 
 
 def _read_tables(aside: Path, found: Rescued, expired: Expired) -> bool:
-    """Whether everything could be read so. A row that only the index takes for waiting waits:
-    sent twice is harmless, not sent is not.
+    """Whether everything could be read so, what waits first, as time may run out. A row that
+    only the index takes for waiting waits: sent twice is harmless, not sent is not.
     """
     try:
         with closing(open_for_reading(aside)) as db:
-            _take(db.execute(_PATIENTS), lambda row: found.add_patient(list(row)), expired)
-            _take(db.execute(_ROWS), lambda row: found.add_message(list(row)), expired)
-            _take(db.execute(_LISTED), lambda row: found.add_message(list(row), True), expired)
+            for query, take in (
+                (_PATIENTS, found.add_patient),
+                (_LISTED, lambda row: found.add_message(row, listed=True)),
+                (_ROWS, found.add_message),
+            ):
+                found.cut_short |= not _take(map(list, db.execute(query)), take, expired)
     except _ERRORS:
         return False
     return True
@@ -109,7 +120,8 @@ def _read_pages(aside: Path, found: Rescued, expired: Expired) -> None:
     try:
         image = bytearray(aside.read_bytes())
         apply_log(image, aside.with_name(aside.name + "-wal"))
-        _take(records(image), lambda columns: _add(found, columns), expired)
+        whole = _take(records(image), lambda columns: _add(found, columns), expired)
+        found.cut_short |= not whole
     except _ERRORS:
         return
 
@@ -121,11 +133,13 @@ def _add(found: Rescued, columns: list[Any]) -> None:
         found.add_patient(columns)
 
 
-def _take(rows: Iterable[Any], take: Callable[[Any], None], expired: Expired) -> None:
+def _take(rows: Iterable[list[Any]], take: Callable[[list[Any]], None], expired: Expired) -> bool:
+    """Whether all rows could be taken in time."""
     for row in rows:
         if expired():
-            return
+            return False
         take(row)
+    return True
 
 
 __all__ = ["Expired", "Rescued", "rescue"]

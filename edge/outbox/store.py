@@ -103,10 +103,13 @@ class Store:
         return True
 
     def adopt(self, rows: Sequence[StoredRow]) -> int:
-        """Take over rows of another store, in their order; returns how many were new."""
+        """Take over rows of another store, in their order; returns how many were new.
+
+        Raises the error of a full disk where the file has no room for them.
+        """
         size = sum(len(each.message.payload) + ROW_BYTES for each in rows)
         if not self._room(SPARE_PAGES + len(rows) + size // PAGE_DATA_BYTES):
-            return 0
+            raise no_room()
         with self._transaction():
             new = [each for each in rows if self._table.add(each)]
             for state in (DELIVERED, EVICTED):

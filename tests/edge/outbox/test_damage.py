@@ -178,7 +178,9 @@ def test_of_damaged_stores_the_first_and_the_newest_stay(path: Path) -> None:
             assert aside is not None
             assert aside.read_text().startswith(f"damaged {number}")
     kept = [
-        each for each in path.parent.glob("*.damaged-*") if each.name[-4:] not in ("-wal", "-shm")
+        each
+        for each in path.parent.glob("*.damaged-*")
+        if not each.name.endswith(("-wal", "-shm", "-rescued"))
     ]
     assert sorted(each.read_text()[:9] for each in kept) == ["damaged 0", "damaged 5"]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 from edge.outbox import Outbox, OutboxLimits
+from edge.outbox.damage import no_room
+from edge.outbox.messages import Key
 from edge.outbox.store import Store
 from tests.edge.outbox.messages import message, waiting
 
@@ -28,6 +31,10 @@ class RefusingDisk:
         error = sqlite3.OperationalError("database or disk is full")
         error.sqlite_errorcode = sqlite3.SQLITE_FULL
         raise error
+
+
+def refuse_delivery(_store: Store, _keys: Iterable[Key]) -> int:
+    raise no_room()
 
 
 def test_a_disk_that_refuses_never_raises_and_loses_nothing(
@@ -103,4 +110,49 @@ def test_a_disk_that_refuses_for_long_is_said_once(
         outbox.put(message(seq))
     assert outbox.counts.failures > 10
     assert len([record for record in caplog.records if "disk is full" in record.message]) == 1
+    outbox.close()
+
+
+def test_a_commit_that_failed_after_it_was_durable_is_settled_on_disk_too(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = Outbox(path)
+    real = Store._transaction
+
+    @contextmanager
+    def fail_afterwards(store: Store) -> Iterator[None]:
+        with real(store):
+            yield
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "_transaction", fail_afterwards)
+        assert not outbox.put(message(1))
+    monkeypatch.setattr("edge.outbox.outbox.REOPEN_NS", 0)
+    outbox._reopen_ns = 0
+    assert outbox.counts.held == 1
+    assert waiting(outbox) == [1]
+    assert outbox.delivered([message(1).key])
+    assert waiting(outbox) == []
+    outbox.close()
+    again = Outbox(path)
+    assert waiting(again) == []
+    again.close()
+
+
+def test_a_fault_lasts_while_only_deliveries_fail(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox = Outbox(path)
+    outbox.put(message(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "delivered", refuse_delivery)
+        for seq in range(2, 6):
+            assert not outbox.delivered([message(1).key])
+            outbox.retry()
+            assert outbox.put(message(seq))
+            assert "full" in outbox.health.fault
+    assert len([record for record in caplog.records if "disk is full" in record.message]) == 1
+    assert outbox.delivered([message(1).key])
+    assert outbox.health.fault == ""
     outbox.close()
