@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_bridge.capture import (
+    WRITTEN,
     CaptureHeader,
     CaptureWriter,
     commands_of,
@@ -14,8 +15,9 @@ from firmware_bridge.patch.virtual_patch import PatchConfig, VirtualPatch
 from firmware_bridge.source import open_source
 from firmware_bridge.stream import Packet
 
+CHANNELS = st.text(max_size=40).filter(lambda name: name != WRITTEN)
 PACKETS = st.lists(
-    st.tuples(st.binary(max_size=300), st.integers(0, 10**10), st.text(max_size=40)), max_size=20
+    st.tuples(st.binary(max_size=300), st.integers(0, 10**10), CHANNELS), max_size=20
 )
 
 
