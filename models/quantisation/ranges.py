@@ -31,7 +31,8 @@ def quantile_ranges(run: Callable[[], Iterator[Tensors]]) -> dict[str, Range]:
         for name, count in counts.items():
             low, high = extremes[name]
             if high > low:
-                count += np.histogram(tensors[name], _BINS, (low, high))[0]
+                values = tensors[name].astype(np.float64)  # float32 cannot tell narrow bins apart
+                count += np.histogram(values, _BINS, (low, high))[0]
     return {name: _between(extremes[name], counts[name]) for name in extremes}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("onnx")
@@ -260,6 +260,7 @@ def test_the_rarest_values_do_not_widen_a_range() -> None:
 
 
 @settings(deadline=None)
+@example([990309.0, 990556.0])
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=50))
 def test_a_range_lies_within_what_was_seen(values: list[float]) -> None:
     seen = np.array(values, np.float32)
