@@ -6,6 +6,7 @@ payload | CRC-8 of all before`. Source: github.com/viatomEcho/LepuBle, the maker
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 
 from firmware_bridge.devices.checksums import crc8
@@ -28,7 +29,7 @@ BATTERY_MAX, BPM_MAX = 100, 300
 KEPT_READINGS = 256
 
 
-class PatchDecoder:
+class PatchDecoder(ABC):
     """A patch that is asked once a second for what it has measured since.
 
     An answer comes in notifications of any size. Heart rate, contact and battery come as
@@ -107,9 +108,9 @@ class PatchDecoder:
         self._readings.clear()
         return told
 
+    @abstractmethod
     def _samples(self, payload: bytes) -> tuple[HeartRate, Frame | None] | None:
         """What an answer tells and its samples, if it has any; None where it is damaged."""
-        raise NotImplementedError
 
     def _question(self, sequence: int) -> bytes:
         command, size = self._command, len(self._request)

@@ -119,16 +119,16 @@ class _Client(BaseBleakClient):
             await self._connection.disconnect()
 
     async def pair(self, *_: Any, **__: Any) -> None:
-        raise NotImplementedError
+        raise BleakError("this radio does not pair")
 
     async def unpair(self) -> None:
-        raise NotImplementedError
+        raise BleakError("this radio does not pair")
 
     async def read_gatt_char(self, characteristic: Any, **_: Any) -> bytearray:
         return bytearray(await characteristic.obj.read_value())
 
     async def read_gatt_descriptor(self, descriptor: Any, **_: Any) -> bytearray:
-        raise NotImplementedError
+        raise BleakError("this radio knows no descriptors")
 
     async def write_gatt_char(self, characteristic: Any, data: Any, response: bool) -> None:
         if self._connection is None:
@@ -136,7 +136,7 @@ class _Client(BaseBleakClient):
         await characteristic.obj.write_value(bytes(data), with_response=response)
 
     async def write_gatt_descriptor(self, descriptor: Any, data: Any) -> None:
-        raise NotImplementedError
+        raise BleakError("this radio knows no descriptors")
 
     async def start_notify(self, characteristic: Any, callback: Any, **_: Any) -> None:
         def forward(value: bytes) -> None:

@@ -72,13 +72,17 @@ def test_stream_is_started_again_after_a_loss_and_stopped_at_the_end(loop: BleLo
 def test_strap_that_comes_back_streams_within_two_seconds(loop: BleLoop) -> None:
     """With the timing of the shipped link: no back-off counts while it is out of reach."""
     world = World(loop, (VirtualH10, FRAMES))
-    watched = Watched(world.source(PolarH10Decoder(), POLAR, scan_s=0.1), LinkTiming())
+    source = world.source(PolarH10Decoder(), POLAR, scan_s=0.1)
+    look, looks = source.transport.open, threading.Semaphore(0)
+    source.transport.open = lambda: (looks.release(), look())[1]  # type: ignore[method-assign]
+    watched = Watched(source, LinkTiming())
     watched.until_frames(len(FRAMES))
     world.run(world.strap.vanish())
     watched.until_phase("disconnected")
     watched.until_phase("disconnected", 2)
     assert "not in reach" in watched.reasons[-1]
-    time.sleep(1.0)  # away, for several looks
+    for _ in range(4):
+        assert looks.acquire(timeout=10.0)
     back_s = time.monotonic()
     world.run(world.strap.come_back())
     watched.until_phase("streaming", 2)

@@ -15,7 +15,7 @@ VERITY_ACC = bytes.fromhex(
     "87f2b4fa92f8081b0a05ffea18ffe9fff829e90328fd02130a03dffd19e1e5e5e600071c020e0e10f4fceb0efe"
     "25e7faf3f4f5050a011216f414f21eccf7060d000609fe0cf800e9eef8f0ff01071b16fdf105fc1afb12ef06"
 )
-"""First sample and first block of a frame of a real Verity Sense (polar-ble-sdk, issue 187)."""
+"""First sample and first block of a frame of a real Verity Sense, reported to polar-ble-sdk."""
 SDK_PPG = bytes.fromhex("2c2d00c27700d3d2ff3d88ff0a02b2f0ee3411b2ecee7411")
 """First sample and two more of a frame in the tests of polar-ble-sdk (PpgDataTest)."""
 SDK_ACC = bytes.fromhex("f1ff1400f00306017b0f08")
