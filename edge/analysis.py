@@ -63,6 +63,12 @@ class Analysis:
         beats = self._detector.process(start + early, conditioned_uv[early:], weights)
         return [*beats, *said]
 
+    def due(self, position: int) -> int:
+        """Index at which, from `position` on, something may become known, and not before."""
+        if self._stage is None or self._detector is not None:
+            return position
+        return self._stage.due
+
     def renew(self, networks: Networks | None, start: int) -> list[Observation]:
         """Other networks from sample `start` on; what the former still held.
 

@@ -63,6 +63,11 @@ class EncoderStage:
         """Index of the sample after the hop in which the networks failed; None while they work."""
         return self._failed_at
 
+    @property
+    def due(self) -> int:
+        """Index of the sample that follows the last one which the next hop needs."""
+        return self._cutter.due
+
     def begin(self, start: int) -> None:
         """Forget the past, as after a gap; the next sample has this index."""
         self._fresh = True

@@ -46,6 +46,12 @@ class HopCutter:
         """How far the hops lag the stream, in seconds."""
         return self._resampler.delay_s
 
+    @property
+    def due(self) -> int:
+        """Index of the sample that follows the last one which the next hop needs."""
+        last_output = (self._number + 1) * self._samples.shape[1] - 1
+        return self._start + math.ceil(last_output * self._ratio) + 1
+
     def begin(self, start: int) -> None:
         """Forget the past, as after a gap; the next sample has this index."""
         self._resampler.reset()
@@ -70,9 +76,7 @@ class HopCutter:
         return count
 
     def _whole(self) -> Hop:
-        last_output = (self._number + 1) * self._samples.shape[1] - 1
-        known_at = self._start + math.ceil(last_output * self._ratio) + 1
-        hop = Hop(self._number, known_at, self._samples.copy())
+        hop = Hop(self._number, self.due, self._samples.copy())
         self._number += 1
         self._filled = 0
         return hop

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,15 @@ BRIDGES_KEPT = 256
 that still count as clean can hold."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    """Samples that wait to be analysed. missing: a line over a gap, not the device's own."""
+
+    samples_uv: NDArray[np.float32]
+    lead_off: int
+    missing: bool
+
+
 @dataclass(frozen=True, slots=True)
 class SegmentSettings:
     """How the signal is conditioned. bridge_s: gaps up to this long are bridged by a line."""
@@ -46,6 +56,8 @@ class Segment:
     """All stages for one stream format, from `start` on the stream's axis.
 
     Observations come out in the order in which they became known, the same for any chunking.
+    Samples that cannot complete one are held, and analysed together with those that do: once a
+    second where an encoder listens, at every push where the QRS detector does.
     """
 
     def __init__(
@@ -74,6 +86,8 @@ class Segment:
         self._weights = [1.0] * leads
         self._last = np.zeros(leads, dtype=np.float32)
         self._position = 0
+        self._held: list[_Held] = []
+        self._taken = 0
         self._bridging = 0
         self._bridged = 0
         self._bridges_ns: deque[tuple[int, int]] = deque(maxlen=BRIDGES_KEPT)
@@ -87,9 +101,14 @@ class Segment:
         return self._analysis.encoder
 
     @property
+    def start_time_ns(self) -> int:
+        """Stream time of the segment's first sample, index 0 of the ring."""
+        return self._start_time_ns
+
+    @property
     def stop_time_ns(self) -> int:
         """Stream time one past the newest sample."""
-        return self.time_ns(self._start + self._position)
+        return self.time_ns(self._start + self._taken)
 
     def time_ns(self, index: int) -> int:
         """Stream time of a sample, by its index on the stream's axis."""
@@ -97,13 +116,14 @@ class Segment:
 
     def push(self, chunk: Chunk) -> list[Observation]:
         """Observations that these samples complete."""
-        samples = np.require(chunk.samples_uv, np.float32, ["C", "W"])  # as the kernels want it
-        observed: list[Observation] = []
+        samples = np.array(chunk.samples_uv, np.float32, order="C")  # held, so a copy of our own
+        if not len(samples):
+            return []
         if self._bridging:
-            observed += self._bridge(samples[0], chunk.lead_off)
+            self._bridge(samples[0], chunk.lead_off)
         self.ring.append(samples)
-        observed += self._process(samples, chunk.lead_off)
-        return observed
+        self._hold(samples, chunk.lead_off)
+        return self._placed(self._settle()) if self._taken >= self._due() else []
 
     def gap(self, gap: Gap) -> list[Observation]:
         """A short gap is bridged once the next samples come; after a longer one all begins anew."""
@@ -112,35 +132,57 @@ class Segment:
         if not self._fresh and self._bridging <= self._settings.bridge_s * self.format.rate_hz:
             return []
         missing, self._bridging = self._bridging, 0
-        observed = self._flush()
+        observed = [*self._settle(), *self._flush()]
         verdicts = self._quality.gap(self._position, missing)
         self._position += missing
+        self._taken = self._position
         self._weigh(verdicts)
         observed += [*verdicts, *self._restart(missing)]
         return self._placed(observed)
 
     def renew(self, networks: Networks | None) -> list[Observation]:
         """Other networks from the next sample on; filters and quality go on."""
+        settled = self._settle()
         observed = self._analysis.renew(networks, self._position)
-        return self._placed(sorted(self._honest(observed), key=_known_ns))
+        return self._placed([*settled, *sorted(self._honest(observed), key=_known_ns)])
 
     def finish(self) -> list[Observation]:
         """No more samples will come: the beats that are not known yet, as far as they can be."""
-        observed = self._flush()
+        observed = [*self._settle(), *self._flush()]
         self._restart(0)
         return self._placed(observed)
 
-    def _bridge(self, following: NDArray[np.float32], lead_off: int) -> list[Observation]:
+    def _bridge(self, following: NDArray[np.float32], lead_off: int) -> None:
         """Straight lines over the gap keep the filters and the encoder's past."""
         count, self._bridging = self._bridging, 0
         share = np.arange(1, count + 1, dtype=np.float32)[:, None] / np.float32(count + 1)
         line = self._last + share * (following - self._last)
-        stop_ns = self._local_ns(self._position + count)
-        self._bridges_ns.append((self._local_ns(self._position), stop_ns))
-        return self._process(np.ascontiguousarray(line, dtype=np.float32), lead_off, missing=True)
+        stop_ns = self._local_ns(self._taken + count)
+        self._bridges_ns.append((self._local_ns(self._taken), stop_ns))
+        self._hold(np.ascontiguousarray(line, dtype=np.float32), lead_off, missing=True)
+
+    def _hold(self, samples_uv: NDArray[np.float32], lead_off: int, missing: bool = False) -> None:
+        self._held.append(_Held(samples_uv, lead_off, missing))
+        self._taken += len(samples_uv)
+        self._last = samples_uv[-1].copy()
+        self._fresh = False
+
+    def _due(self) -> int:
+        """Samples after which something may become known."""
+        return min(self._quality.second_end(self._position), self._analysis.due(self._position))
+
+    def _settle(self) -> list[Observation]:
+        """Analyse what is held."""
+        held, self._held = self._held, []
+        observed: list[Observation] = []
+        for (lead_off, missing), alike in groupby(held, lambda h: (h.lead_off, h.missing)):
+            pieces = [each.samples_uv for each in alike]
+            samples = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+            observed += self._process(samples, lead_off, missing)
+        return observed
 
     def _process(
-        self, samples: NDArray[np.float32], lead_off: int, missing: bool = False
+        self, samples: NDArray[np.float32], lead_off: int, missing: bool
     ) -> list[Observation]:
         """One piece for each second, so that a second's quality weighs all that follows it."""
         observed: list[Observation] = []
@@ -150,10 +192,7 @@ class Segment:
             count = min(len(samples) - taken, left)
             observed += self._piece(samples[taken : taken + count], lead_off, missing)
             taken += count
-        if len(samples):
-            self._last = samples[-1].copy()
-            self._fresh = False
-        return self._placed(observed)
+        return observed
 
     def _piece(
         self, samples: NDArray[np.float32], lead_off: int, missing: bool
@@ -225,6 +264,8 @@ class Segment:
             self._weights = [_weight(lead) for lead in quality.leads]
 
     def _placed(self, observed: Sequence[Observation]) -> list[Observation]:
+        if not self._start and not self._start_time_ns:
+            return list(observed)
         return [shifted(each, self._start, self._start_time_ns) for each in observed]
 
     def _local_ns(self, position: int) -> int:

@@ -67,17 +67,17 @@ class ClockMap:
 
     def observe(self, device_ns: int, host_ns: int) -> None:
         """What the device clock calls `device_ns` reached the host at `host_ns`."""
-        seen = _Minimum(device_ns // WINDOW_NS, device_ns, host_ns - device_ns)
-        if self._open and seen.offset_ns - self._open.offset_ns > self._latency_max_ns:
+        window, offset_ns = device_ns // WINDOW_NS, host_ns - device_ns
+        if self._open and offset_ns - self._open.offset_ns > self._latency_max_ns:
             self.reset()
         if self._open is None:
-            self._open = seen
-        elif seen.window > self._open.window:
+            self._open = _Minimum(window, device_ns, offset_ns)
+        elif window > self._open.window:
             self._closed.append(self._open)
-            self._open = seen
+            self._open = _Minimum(window, device_ns, offset_ns)
             self._fit()
-        elif seen.offset_ns < self._open.offset_ns:
-            self._open = seen
+        elif offset_ns < self._open.offset_ns:
+            self._open = _Minimum(window, device_ns, offset_ns)
 
     def host_time_ns(self, device_ns: int) -> int | None:
         """Host time at that device time, less the least latency; None before any observation.

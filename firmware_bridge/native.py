@@ -6,6 +6,7 @@ docs/wire-protocol.md is the specification and firmware/edge_frame.h the encoder
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ def decode_payload(payload: bytes, leads: Sequence[str] | None = None) -> Frame 
     """
     if len(payload) < HEADER.size:
         return f"{len(payload)} bytes are fewer than the {HEADER.size} of a header"
-    header = NativeHeader(*HEADER.unpack_from(payload))
+    header = NativeHeader._make(HEADER.unpack_from(payload))
     fault = header.fault()
     if fault:
         return fault
@@ -93,7 +94,8 @@ def decode_payload(payload: bytes, leads: Sequence[str] | None = None) -> Frame 
         return f"{len(payload)} bytes where the header announces {expected}"
     if leads is not None and len(leads) != header.leads:
         return f"{header.leads} leads where the option leads names {len(leads)}"
-    return _frame(header, payload[HEADER.size :], leads)
+    form = _format(header.rate_mhz, header.leads, None if leads is None else tuple(leads))
+    return _frame(header, payload[HEADER.size :], form)
 
 
 class NativeDecoder:
@@ -171,12 +173,17 @@ def _lead_names(leads: str | Sequence[str] | None) -> tuple[str, ...] | None:
     return names
 
 
-def _frame(header: NativeHeader, data: bytes, leads: Sequence[str] | None) -> Frame:
-    names = tuple(leads or (f"lead{k + 1}" for k in range(header.leads)))
+@lru_cache(maxsize=64)
+def _format(rate_mhz: int, leads: int, names: tuple[str, ...] | None) -> StreamFormat:
+    """The format of frames alike: made once, since every frame names it."""
+    return StreamFormat(rate_mhz / 1000, names or tuple(f"lead{k + 1}" for k in range(leads)))
+
+
+def _frame(header: NativeHeader, data: bytes, form: StreamFormat) -> Frame:
     battery = header.battery_percent
     digital = unpack_samples(data, header)
     return Frame(
-        format=StreamFormat(header.rate_mhz / 1000, names),
+        format=form,
         samples_uv=(digital * (header.scale_pv * 1e-6)).astype(np.float32),
         counter=header.sequence,
         counter_modulus=SEQUENCE_MODULUS,

@@ -6,8 +6,7 @@ docs/wire-protocol.md is the specification.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +28,7 @@ HEADER = struct.Struct("<BBBBIIIQHBB")
 PAYLOAD_MAX = HEADER.size + LEADS_MAX * SAMPLES_MAX * 3
 
 
-@dataclass(frozen=True, slots=True)
-class NativeHeader:
+class NativeHeader(NamedTuple):
     """The 28 bytes in front of the samples, in wire order and wire units.
 
     samples: a lead. sequence: index of the first sample modulo 2^32. device_time_us: device

@@ -27,6 +27,10 @@ class Arrival:
     host_time_ns: int
     start: int = 0
 
+    def at(self, start: int) -> Arrival:
+        """The same arrival in its place on the axis."""
+        return Arrival(self.frame, self.host_time_ns, start)
+
     @property
     def samples(self) -> int:
         """Samples a lead."""

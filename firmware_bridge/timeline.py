@@ -58,6 +58,16 @@ class _Origin:
         modulus = None if frame.counter is None else frame.counter_modulus
         return cls(frame.format, frame.boot_id, modulus, frame.device_time_ns is not None)
 
+    def fits(self, frame: Frame) -> bool:
+        """Whether a frame belongs to this run."""
+        if frame.format is not self.format and frame.format != self.format:
+            return False
+        modulus = None if frame.counter is None else frame.counter_modulus
+        has_clock = frame.device_time_ns is not None
+        return (frame.boot_id, modulus, has_clock) == (
+            *(self.boot_id, self.counter_modulus, self.has_clock),
+        )
+
     def changes(self, former: _Origin | None) -> tuple[bool, bool]:
         """Whether a restart and whether a new format lie between `former` and this."""
         if former is None or former.format == self.format:
@@ -134,10 +144,10 @@ class Timeline:
         return events
 
     def _accept(self, arrival: Arrival) -> list[TimelineEvent]:
-        origin = _Origin.of(arrival.frame)
         if self._origin is None:
-            self._anchor(arrival, origin)
-        elif origin != self._origin:
+            self._anchor(arrival, _Origin.of(arrival.frame))
+        elif not self._origin.fits(arrival.frame):
+            origin = _Origin.of(arrival.frame)
             if origin == self._former_origin and self._is_reordering():
                 self._add(late=arrival.samples)
                 return []
@@ -145,9 +155,9 @@ class Timeline:
         ahead = self._offset(arrival)
         if self._is_plausible(arrival, ahead):
             self._drop_suspect()
-            return self._place(replace(arrival, start=self._next + ahead))
+            return self._place(arrival.at(self._next + ahead))
         if self._is_after_break(arrival) and arrival.frame.boot_id is None:
-            return self._begin_anew(arrival, origin)
+            return self._begin_anew(arrival, _Origin.of(arrival.frame))
         return self._doubt(arrival, ahead)
 
     def _is_reordering(self) -> bool:
@@ -176,7 +186,7 @@ class Timeline:
         suspect = self._suspect
         if suspect is None or not continues(suspect, arrival, self._window_samples()):
             self._drop_suspect()
-            self._suspect = replace(arrival, start=self._next + ahead)
+            self._suspect = arrival.at(self._next + ahead)
             return []
         self._suspect = None
         events = self._begin_anew(suspect, _Origin.of(suspect.frame))
@@ -207,7 +217,7 @@ class Timeline:
             events += self._declare_gap(self._next + missing, arrival, "reboot")
         self._former_origin, self._frames_since_restart = self._origin, 1
         self._anchor(arrival, origin)
-        return events + self._place(replace(arrival, start=self._next))
+        return events + self._place(arrival.at(self._next))
 
     def _anchor(self, arrival: Arrival, origin: _Origin) -> None:
         """From here on this frame's first sample is the next on the axis."""
