@@ -13,6 +13,7 @@ from models.beat_token import TOKEN_WIDTH, WAIT_S, Token, TokenMaker
 from models.bundle import Bundle
 from models.errors import BundleError, ModelError
 from models.onnx_session import open_session
+from models.shared import shared
 
 __all__ = ["BeatJudgement", "BeatStage"]
 
@@ -47,7 +48,13 @@ class BeatStage:
         self._stage = stage
         self._where = str(bundle.path)
         model = bundle.files[bundle.manifest.file("beat-stage").name]
-        self._session = open_session(model, self._where, ("CPUExecutionProvider",))
+        providers = ("CPUExecutionProvider",)
+        self._shared = shared(
+            model,
+            ("onnxruntime", providers),
+            lambda: open_session(model, self._where, providers),
+        )
+        self._session = self._shared.runtime
         self._fetches = [output.name for output in stage.outputs]
         self._fetches += [state.name_out for state in stage.states]
         _check_graph(stage, self._session, self._fetches, self._where)

@@ -13,6 +13,7 @@ from models.bundle import Bundle
 from models.errors import BundleError, ModelError, RuntimeMissingError
 from models.manifest import Manifest, RunningMeanAbs, State
 from models.native_log import native_log_hushed
+from models.shared import shared
 from models.streaming import StreamingEncoder, check_heads, check_leads, input_layout
 
 __all__ = ["LiteRTEncoder", "has_litert", "open_encoder", "open_interpreter"]
@@ -50,32 +51,38 @@ class LiteRTNetwork:
         self._name = manifest.name
         self._initial = {s.name_in: _initial(s, leads) for s in manifest.states}
         self._past = list(self._initial.values())
-        self._interpreter = open_interpreter(bundle.files[file], where, self._feed(manifest))
+        model, feed = bundle.files[file], self._feed(manifest)
+        self._shared = shared(
+            model, ("litert", leads), lambda: open_interpreter(model, where, feed)
+        )
         self._bind(manifest, where)
         check_heads(manifest, leads, self.run(), where)
         self.reset()
 
     def run(self) -> Sequence[NDArray[np.float32]]:
         """The heads for `inputs`; the past moves on by a hop."""
-        runtime = self._interpreter
         try:
-            for index, tensor in self._fed:
-                runtime.set_tensor(index, tensor)
-            for index, tensor in zip(self._before, self._past, strict=True):
-                runtime.set_tensor(index, tensor)
-            runtime.invoke()
-            heads = [runtime.get_tensor(index) for index in self._heads]
-            self._past = [runtime.get_tensor(index) for index in self._after]
+            with self._shared.lock:
+                return self._step(self._shared.runtime)
         except Exception as error:  # the interpreter raises bare RuntimeError and ValueError
             raise ModelError(
                 f"LiteRT failed in a step of {self._name!r}: {error};"
                 " reset the encoder, and verify the bundle if it happens again"
             ) from error
-        return heads
 
     def reset(self) -> None:
         """Forget the past."""
         self._past = list(self._initial.values())
+
+    def _step(self, runtime: Any) -> list[NDArray[np.float32]]:
+        for index, tensor in self._fed:
+            runtime.set_tensor(index, tensor)
+        for index, tensor in zip(self._before, self._past, strict=True):
+            runtime.set_tensor(index, tensor)
+        runtime.invoke()
+        heads = [runtime.get_tensor(index) for index in self._heads]
+        self._past = [runtime.get_tensor(index) for index in self._after]
+        return heads
 
     def _feed(self, manifest: Manifest) -> Tensors:
         feed = {manifest.runtime.input: self.inputs, **self._initial}
@@ -83,8 +90,9 @@ class LiteRTNetwork:
 
     def _bind(self, manifest: Manifest, where: str) -> None:
         """Where the interpreter has the tensors that the manifest names."""
-        taken = {t["name"]: t["index"] for t in self._interpreter.get_input_details()}
-        given = {t["name"]: t for t in self._interpreter.get_output_details()}
+        runtime = self._shared.runtime
+        taken = {t["name"]: t["index"] for t in runtime.get_input_details()}
+        given = {t["name"]: t for t in runtime.get_output_details()}
         for state in manifest.states:
             _check(state.name_out, self._initial[state.name_in], given, where)
         missing = {output.name for output in manifest.outputs} - given.keys()

@@ -12,6 +12,7 @@ from models.bundle import Bundle
 from models.errors import BundleError, ModelError
 from models.manifest import Manifest, State
 from models.onnx_session import open_session
+from models.shared import shared
 from models.streaming import StreamingEncoder, check_heads, check_leads, input_layout
 
 __all__ = ["OnnxEncoder", "open_encoder"]
@@ -53,7 +54,12 @@ class OnnxNetwork:
     def __init__(self, bundle: Bundle, leads: int, providers: tuple[str, ...]) -> None:
         manifest = bundle.manifest
         self._name = manifest.name
-        self._session = open_session(bundle.model, str(bundle.path), providers)
+        self._shared = shared(
+            bundle.model,
+            ("onnxruntime", providers),
+            lambda: open_session(bundle.model, str(bundle.path), providers),
+        )
+        self._session = self._shared.runtime
         self.providers = tuple(self._session.get_providers())
         _check_inputs(bundle, self._session)
         shape, kind = input_layout(manifest, leads)
