@@ -22,6 +22,7 @@ class AlarmKind(StrEnum):
     LEAD_OFF = "lead_off"
     SIGNAL_LOST = "signal_lost"
     POOR_SIGNAL = "poor_signal"
+    STORAGE_FAULT = "storage_fault"
 
 
 class AlarmType(StrEnum):
@@ -52,6 +53,28 @@ class Phase(StrEnum):
     END = "end"
 
 
+class AlarmState(StrEnum):
+    """Presence of an alarm condition, in the words of MDC_ATTR_ALARM_STATE.
+
+    LATCHED: the condition is gone; its alarm stays until somebody acknowledges it.
+    """
+
+    ACTIVE = "active"
+    LATCHED = "latched"
+    INACTIVE = "inactive"
+
+
+class Inactivation(StrEnum):
+    """What a person has done about an alarm, in the words of MDC_ATTR_ALARM_INACTIVATION_STATE.
+
+    No state switches an alarm off: that is not on offer.
+    """
+
+    ENABLED = "enabled"
+    AUDIO_PAUSED = "audio_paused"
+    ACKNOWLEDGED = "acknowledged"
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """One step in the life of one alarm condition.
@@ -59,6 +82,8 @@ class Alert:
     kind: an `AlarmKind`, or the word of a rule that another package adds.
     onset_ns, time_ns: stream time of the condition's onset and of this step.
     evidence: the numbers that decided it, JSON scalars only, units in the names.
+    acknowledged_by: who took notice, as that person or program names itself; empty for nobody.
+    reminder: counts the repetitions of an alarm that nobody has acknowledged; 0 for none yet.
     """
 
     id: str
@@ -69,3 +94,7 @@ class Alert:
     onset_ns: int
     time_ns: int
     evidence: dict[str, float | int | str] = field(default_factory=dict)
+    state: AlarmState = AlarmState.ACTIVE
+    inactivation: Inactivation = Inactivation.ENABLED
+    acknowledged_by: str = ""
+    reminder: int = 0

@@ -104,10 +104,23 @@ class Rhythm:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """The link delivers nothing: no sample for `silent_ns`; stream time goes on meanwhile."""
+    """The link delivers nothing: no sample for `silent_ns`; stream time goes on meanwhile.
+
+    restart: the process itself was away, and has yet to find its feet: the signal counts as lost
+    for however short a time.
+    """
 
     time_ns: int
     silent_ns: int
+    reason: str = ""
+    restart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StorageFault:
+    """Alerts may not be stored, or can be again. reason: why; empty where they can."""
+
+    time_ns: int
     reason: str = ""
 
 
@@ -122,7 +135,7 @@ class ToldRate:
     bpm: float
 
 
-Observation = Beat | BeatLabel | BeatsKnown | Quality | Rhythm | Silence | ToldRate
+Observation = Beat | BeatLabel | BeatsKnown | Quality | Rhythm | Silence | StorageFault | ToldRate
 
 
 def shifted(observation: Observation, index: int, time_ns: int) -> Observation:

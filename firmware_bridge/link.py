@@ -20,6 +20,7 @@ from firmware_bridge.conversation import Conversation
 from firmware_bridge.errors import NotInReachError, SourceError, TransientSourceError
 from firmware_bridge.lookalike import Sample, looks_like
 from firmware_bridge.protocols import Listening
+from firmware_bridge.pulse import PATIENCE_S, Pulse
 from firmware_bridge.source import Source
 from firmware_bridge.stream import Packet
 from firmware_bridge.watchdog import Doubts, LinkTiming, Watchdog, Yield
@@ -50,6 +51,8 @@ class LinkState:
 
 
 STOP_POLL_S = 0.02
+OPENING_S = 120.0
+"""Longer than any transport takes to open or to give up: Bluetooth scans, connects, subscribes."""
 
 LinkEvent = Packet | LinkState
 Sink = Callable[[LinkEvent], None]
@@ -81,12 +84,19 @@ class Link:
         self._seen = False
         self._failures = 0
         self._out_of_reach = False
-        self._thread = threading.Thread(
-            target=self._run, name=f"link {source.transport.name}", daemon=True
-        )
+        self.pulse = Pulse()
+        """Beats while the thread reads, opens, or waits to open again."""
+        self.finished = False
+        """Whether the source ended or failed, or the link was stopped: nothing more will come."""
+        self._thread = self._new_thread()
 
     def start(self) -> None:
         """Begin; to be called once."""
+        self._thread.start()
+
+    def restart(self) -> None:
+        """Begin anew in another thread, after the first one died."""
+        self._thread = self._new_thread()
         self._thread.start()
 
     def stop(self, timeout_s: float = 1.0) -> bool:
@@ -111,10 +121,17 @@ class Link:
         """Whether events may still come."""
         return self._thread.is_alive()
 
+    def _new_thread(self) -> threading.Thread:
+        name = f"link {self._source.transport.name}"
+        return threading.Thread(target=self._run, name=name, daemon=True)
+
     def _run(self) -> None:
         try:
             while not self._stopping.is_set() and self._session():
-                self._stopping.wait(self._pause_s())
+                pause_s = self._pause_s()
+                self.pulse.beat(pause_s + PATIENCE_S)
+                self._stopping.wait(pause_s)
+            self.finished = True
         except _SinkFailedError:
             log.exception("%s: the taker of its events failed", self._source.transport.name)
         finally:
@@ -173,6 +190,7 @@ class Link:
     def _open(self) -> None:
         """Open the transport; a device that was out of reach is announced once it is back."""
         self._opening = True
+        self.pulse.beat(OPENING_S)
         try:
             if not self._stopping.is_set():
                 self._source.transport.open()
@@ -193,6 +211,7 @@ class Link:
         talk = Conversation(source.decoder, now_ns, source.settle_s)
         sample = Sample()
         while not self._stopping.is_set():
+            self.pulse.beat()
             self._command(talk.due(self._clock_ns()))
             packet = source.transport.read(talk.wait_s(self._clock_ns(), timing.poll_s))
             if packet is not None:
@@ -235,10 +254,12 @@ class Link:
         self._emit(LinkState(phase, self._clock_ns(), reason))
 
     def _emit(self, event: LinkEvent) -> None:
+        self.pulse.rest()  # a taker that holds the reading back is not the link's fault
         try:
             self._sink(event)
         except Exception as error:
             raise _SinkFailedError from error
+        self.pulse.beat()
 
     def _into(self, events: queue.Queue[LinkEvent]) -> Sink:
         def put(event: LinkEvent) -> None:
