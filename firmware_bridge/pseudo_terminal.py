@@ -46,9 +46,14 @@ class PseudoTerminal:
             self.close()
             raise
 
+    @property
+    def closed(self) -> bool:
+        """Whether the port was taken away, for good."""
+        return self._closed.is_set()
+
     def has_reader(self) -> bool:
         """Whether a program has the port open."""
-        return not self._closed.is_set() and not self._poll(0) & select.POLLHUP
+        return not self.closed and not self._poll(0) & select.POLLHUP
 
     def write(self, data: bytes) -> int:
         """Send, waiting for the reader to make room; returns how many bytes it was given.
@@ -176,7 +181,7 @@ class PseudoTerminalFeeder:
 
     Nothing is lost while a reader has the port open, at any speed: a slow reader holds the
     feeder up. At speed None the feeder waits for a reader; at another speed, bytes that are
-    due without one are dropped, as by a real device.
+    due without one are dropped, as by a real device. Closing the terminal ends the feeding.
     """
 
     def __init__(self, terminal: PseudoTerminal) -> None:
@@ -193,7 +198,7 @@ class PseudoTerminalFeeder:
 
     @property
     def finished(self) -> bool:
-        """Whether all was written, or dropped, or the feeder was stopped."""
+        """Whether all was written, or dropped, or the terminal was closed."""
         return self._thread is not None and not self._thread.is_alive()
 
     @property
@@ -242,7 +247,12 @@ class PseudoTerminalFeeder:
         for item in items:
             if self._stop.wait(pacer.wait_s(item.due_ns)):
                 return
-            while speed is None and not self._terminal.wait_for_reader(1.0):
-                if self._stop.is_set():
-                    return
+            if speed is None:
+                self._await_reader()
+            if self._terminal.closed:
+                return
             self._given_bytes += self._terminal.write(item.data)
+
+    def _await_reader(self) -> None:
+        while not self._terminal.closed and not self._terminal.wait_for_reader(1.0):
+            continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -177,7 +178,9 @@ class WsClients:
             if not await self._room(connection):
                 return
             self._mailbox.put(self.inbox.take(batch, arrived_ns))
-            await connection.send(ack(self.inbox.next_number))
+            # A page that is gone may have said goodbye before: what it sent is read to the end.
+            with contextlib.suppress(ConnectionClosed):
+                await connection.send(ack(self.inbox.next_number))
 
     async def _sit(self, connection: ServerConnection, session: str, count: int = 0) -> bool:
         """Take the seat if it is free, one's own, or that of someone silent."""

@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from firmware_bridge.stream import Packet
@@ -53,7 +54,8 @@ class WsListener:
         self._serves_page = device_profile is not None
         self._mailbox = Mailbox(self.name)
         self._gate = TokenGate(self.name, token, time.monotonic_ns)
-        self._clients = WsClients(self._mailbox, self._gate, device_profile, channel)
+        self._new_clients = partial(WsClients, self._mailbox, self._gate, device_profile, channel)
+        self._clients = self._new_clients()
         self._changing = threading.Lock()
         self._server: WsServer | None = None
         self._port = at.port
@@ -96,6 +98,8 @@ class WsListener:
         """
         self._mailbox.reopen()
         with self._changing:
+            if self._server is not None and not self._server.answers():
+                self._replace(self._server)
             if self._server is None:
                 self._serve()
         self._mailbox.wait_for_device(self._wait_s, self._hint)
@@ -118,6 +122,14 @@ class WsListener:
             server, self._server = self._server, None
             if server is not None:
                 server.stop()
+
+    def _replace(self, server: WsServer) -> None:
+        """Another server, whose clients go on where those of the old one were."""
+        log.error("%s: the server hangs or has died; another takes its place", self.name)
+        server.abandon()
+        known, self._clients = self._clients.inbox, self._new_clients()
+        self._clients.inbox = known
+        self._server = None
 
     def _serve(self) -> None:
         listening = listen(Endpoint(self._at.host, self._port))

@@ -30,6 +30,7 @@ PING_TIMEOUT_S = 10.0
 CLOSE_S = 0.5
 QUEUED_MESSAGES = 4
 START_S = 10.0
+ANSWER_S = 3.0
 STOP_S = 3.0
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
@@ -66,10 +67,12 @@ class WsServer:
         self._stopped = asyncio.Event()
         self._started = threading.Event()
         self._thread: threading.Thread | None = None
+        self._listening: socket.socket | None = None
         self._fault: Exception | None = None
 
     def start(self, listening: socket.socket) -> None:
         """Serve on a listening socket, which it then owns. Raises SourceError if it cannot."""
+        self._listening = listening
         self._thread = threading.Thread(
             target=self._run, args=(listening,), name="bridge page", daemon=True
         )
@@ -78,6 +81,21 @@ class WsServer:
         if self._fault is not None or not in_time:
             self.stop()
             raise SourceError(f"the bridge cannot serve: {self._fault or 'it does not start'}")
+
+    def answers(self, timeout_s: float = ANSWER_S) -> bool:
+        """Whether its thread lives and turns to new work within this time."""
+        if self._thread is None or not self._thread.is_alive():
+            return False
+        answered = threading.Event()
+        with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+            self._loop.call_soon_threadsafe(answered.set)
+        return answered.wait(timeout_s)
+
+    def abandon(self) -> None:
+        """Leave a thread that hangs to itself, and its port to another server."""
+        self.stop()
+        if self._listening is not None:
+            self._listening.close()
 
     def stop(self) -> None:
         """Tell all clients that it goes away, and end the thread; waits 3 s at most."""

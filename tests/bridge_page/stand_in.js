@@ -8,6 +8,7 @@
   const passing = (stage) => {
     if (strap.hangs !== stage) return undefined;
     strap.hangs = "";
+    strap.isHanging = true;
     return new Promise(() => undefined);
   };
 
@@ -79,7 +80,7 @@
 
   window.strap = {
     log: [], values: window.STRAP.values, inReach: true, isConnected: false, isWriting: false, refusals: 0, services: [],
-    hangs: "", chooserOptions: null, isCancelled: false,
+    hangs: "", isHanging: false, chooserOptions: null, isCancelled: false,
     get writes() { return this.log.filter(([what]) => what === "write").map(([, text]) => text); },
     /** Notify; whether anyone had subscribed. */
     notify(uuid, text) {

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from firmware_bridge.stream import Packet
+from tests.patience import WAIT_S
 
 if TYPE_CHECKING:
     from firmware_bridge.transports.ws_listener import WsListener
@@ -23,7 +24,6 @@ __all__ = [
 ]
 
 TOKEN = "correct-horse-battery"
-WAIT_S = 15.0
 NAME = "Polar H10 12345678"
 CONTROL = "fb005c81-02e7-f387-1cad-8acd2d8df0c8"
 DATA = "fb005c82-02e7-f387-1cad-8acd2d8df0c8"

@@ -134,8 +134,8 @@ def test_device_is_kept_alive_by_the_page_itself(page: Any) -> None:
         "acceptAllDevices": True,
         "optionalServices": ["s"],
     }
-    until(page, "strap.writes.length === 3")
-    assert page.evaluate("strap.writes") == ["01", "aa", "aa"]
+    until(page, "strap.writes.length >= 3")
+    assert page.evaluate("strap.writes")[:3] == ["01", "aa", "aa"]
     page.evaluate("window.kept.write(new Uint8Array([0xaa])).then(() => window.kept.stop())")
     assert page.evaluate("strap.writes").count("00") == 1
 
@@ -173,12 +173,11 @@ def test_what_waited_at_the_page_keeps_its_time(page: Any, bridge: WsListener) -
     page.wait_for_selector("#network[data-ok=false]")
     before_ns = time.monotonic_ns()
     notify(page, *numbered(1, 1))
-    after_ns = time.monotonic_ns()
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(1000)
+    opened_ns = time.monotonic_ns()
     bridge.open()
     (late,) = packets_of(bridge, 1)
-    assert before_ns - 50e6 <= late.host_time_ns <= after_ns + 100e6
-    assert time.monotonic_ns() - late.host_time_ns >= 400e6
+    assert before_ns - 50e6 <= late.host_time_ns < opened_ns
 
 
 def test_full_outbox_drops_the_oldest_and_says_how_many(page: Any, bridge: WsListener) -> None:
@@ -278,13 +277,19 @@ def test_attempt_that_hangs_is_given_up_for_another(
     page: Any, bridge: WsListener, stage: str
 ) -> None:
     page.evaluate(
-        """() => {
+        """(stage) => {
           const real = window.setTimeout;
-          window.setTimeout = (done, ms) => real(done, ms >= 10000 ? 50 : ms);
-        }"""
+          window.limits = [];
+          window.setTimeout = (over, ms) => (ms < 10000 ? real(over, ms) : limits.push(over));
+          strap.hangs = stage;
+        }""",
+        stage,
     )
-    page.evaluate("(stage) => { strap.hangs = stage; }", stage)
-    start(page, bridge)
+    page.click("#connect")
+    until(page, "strap.isHanging")
+    page.evaluate("limits.forEach((over) => over())")
+    page.wait_for_selector("#bluetooth[data-ok=true]")
+    bridge.open()
     assert page.evaluate("strap.log.filter(([what]) => what === 'connect').length") == 2
     assert page.evaluate("strap.writes") == START
     notify(page, *numbered(0, 1))
@@ -305,8 +310,10 @@ def test_late_hello_is_tried_again_by_the_page(
         "WebSocket.prototype.send = function (data) { if (count++) send.call(this, data); }"
     )
     page.goto(f"{bridge.page_url}#{TOKEN}")
+    while not bridge.wrong_tokens:
+        page.wait_for_timeout(10)
+    monkeypatch.undo()
     page.wait_for_selector("#network[data-ok=true]")
-    assert bridge.wrong_tokens == 1
     page.close()
 
 

@@ -17,8 +17,8 @@ from firmware_bridge.transports.ble_radio import Radio
 from firmware_bridge.transports.ble_scan import BleTarget
 from tests.firmware_bridge import bumble_radio as air
 from tests.firmware_bridge.virtual_straps import VirtualStrap
+from tests.patience import WAIT_S
 
-WAIT_S = 20.0
 STRAP_ADDRESS = "C4:00:00:00:00:01"
 CENTRAL_ADDRESS = "C4:00:00:00:00:F0"
 QUICK = LinkTiming(backoff_min_s=0.001, backoff_max_s=0.002, watch_s=0.01, poll_s=0.02)

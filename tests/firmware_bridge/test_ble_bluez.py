@@ -20,8 +20,8 @@ from firmware_bridge.transports.ble_loop import BleLoop
 from firmware_bridge.transports.ble_scan import BleTarget
 from tests.firmware_bridge.fake_bluez import FakeBluez
 from tests.firmware_bridge.virtual_straps import START_ECG, STOP_ECG
+from tests.patience import WAIT_S
 
-WAIT_S = 20.0
 FRAMES = [
     bytes(1) + (10**18 + k * 561_538_461).to_bytes(8, "little") + bytes(1) + bytes([k, 0, 0]) * 73
     for k in range(6)

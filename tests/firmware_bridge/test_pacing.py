@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from firmware_bridge.errors import SourceUriError, TransientSourceError
 from firmware_bridge.pacing import PacedTransport, Pacer, TimedBytes, parse_speed
 from firmware_bridge.protocols import Transport
+from tests.patience import WAIT_S
 
 S = 1_000_000_000
 
@@ -80,7 +81,7 @@ def test_close_wakes_a_waiting_read() -> None:
     reader = threading.Thread(target=lambda: answers.append(transport.read(3600.0)), daemon=True)
     reader.start()
     transport.close()
-    reader.join(10)
+    reader.join(WAIT_S)
     assert not reader.is_alive()
 
 

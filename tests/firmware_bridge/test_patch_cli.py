@@ -12,6 +12,7 @@ import serial
 from firmware_bridge.native import NativeDecoder
 from firmware_bridge.patch.__main__ import main
 from firmware_bridge.stream import Frame, Packet
+from tests.patience import WAIT_S
 
 
 def test_streams_on_the_port_that_it_prints(tmp_path: Path) -> None:
@@ -22,7 +23,7 @@ def test_streams_on_the_port_that_it_prints(tmp_path: Path) -> None:
         try:
             assert process.stdout is not None
             assert process.stdout.readline().strip() == str(link)
-            with serial.Serial(str(link), timeout=10) as port:
+            with serial.Serial(str(link), timeout=WAIT_S) as port:
                 frames = _read_frames(port, 20)
         finally:
             process.terminate()

@@ -12,6 +12,7 @@ import serial
 from firmware_bridge.errors import SourceError
 from firmware_bridge.pacing import TimedBytes
 from firmware_bridge.pseudo_terminal import PseudoTerminal, PseudoTerminalFeeder
+from tests.patience import WAIT_S
 
 ALL_BYTES = bytes(range(256))
 
@@ -23,7 +24,7 @@ def terminal() -> Iterator[PseudoTerminal]:
 
 
 def test_every_byte_value_arrives_unchanged(terminal: PseudoTerminal) -> None:
-    with serial.Serial(terminal.path, timeout=10) as port:
+    with serial.Serial(terminal.path, timeout=WAIT_S) as port:
         assert terminal.write(ALL_BYTES) == 256
         assert port.read(256) == ALL_BYTES
 
@@ -39,15 +40,15 @@ def test_raw_without_a_program_that_asks_for_it(terminal: PseudoTerminal) -> Non
 
 def test_hears_what_programs_write(terminal: PseudoTerminal) -> None:
     assert terminal.commands(0.01) == b""
-    with serial.Serial(terminal.path, timeout=10) as port:
+    with serial.Serial(terminal.path, timeout=WAIT_S) as port:
         port.write(b"start")
-        assert terminal.commands(10) == b"start"
+        assert terminal.commands(WAIT_S) == b"start"
         port.write(b"stop")
         terminal.write(bytes(100))
-    heard = terminal.commands(10)
+    heard = terminal.commands(WAIT_S)
     assert heard == b"stop"
     terminal.close()
-    assert terminal.commands(10) == b""
+    assert terminal.commands(WAIT_S) == b""
 
 
 def test_without_a_reader_bytes_are_gone_at_once(terminal: PseudoTerminal) -> None:
@@ -67,7 +68,7 @@ def test_outlives_its_readers_and_keeps_nothing_of_the_last(terminal: PseudoTerm
 
 
 def test_commands_of_the_reader_never_block_it(terminal: PseudoTerminal) -> None:
-    with serial.Serial(terminal.path, timeout=10, write_timeout=10) as port:
+    with serial.Serial(terminal.path, timeout=WAIT_S, write_timeout=WAIT_S) as port:
         for _ in range(100):
             port.write(bytes(1000))
             terminal.write(b"!")
@@ -110,10 +111,10 @@ def test_feeder_loses_nothing_however_slow_the_reader(
     fed = items(400, 400)
     whole = b"".join(item.data for item in fed)
     feeder = PseudoTerminalFeeder(terminal)
-    with serial.Serial(terminal.path, timeout=10) as port:
+    with serial.Serial(terminal.path, timeout=WAIT_S) as port:
         feeder.feed(fed, speed)
         received = b"".join(port.read(1000) for _ in range(len(whole) // 1000))
-        assert feeder.wait(10)
+        assert feeder.wait(WAIT_S)
     assert received == whole
     assert feeder.given_bytes == len(whole)
 
@@ -124,7 +125,7 @@ def test_feeder_at_max_speed_waits_for_a_reader(terminal: PseudoTerminal) -> Non
     assert not feeder.wait(0.0)
     reader = os.open(terminal.path, os.O_RDONLY | os.O_NOCTTY)
     try:
-        assert feeder.wait(10)
+        assert feeder.wait(WAIT_S)
     finally:
         os.close(reader)
     assert feeder.given_bytes == 400
@@ -133,7 +134,7 @@ def test_feeder_at_max_speed_waits_for_a_reader(terminal: PseudoTerminal) -> Non
 def test_feeder_in_real_time_drops_what_nobody_hears(terminal: PseudoTerminal) -> None:
     feeder = PseudoTerminalFeeder(terminal)
     feeder.feed(items(10, 40), 1.0)
-    assert feeder.wait(10)
+    assert feeder.wait(WAIT_S)
     assert feeder.given_bytes == 0
 
 
@@ -145,8 +146,18 @@ def test_stop_ends_a_feeder_that_a_reader_holds_up(terminal: PseudoTerminal) -> 
     assert feeder.finished
 
 
+@pytest.mark.parametrize("speed", [None, 1.0])
+def test_closing_the_terminal_ends_the_feeding(
+    terminal: PseudoTerminal, speed: float | None
+) -> None:
+    feeder = PseudoTerminalFeeder(terminal)
+    feeder.feed(iter(lambda: TimedBytes(bytes(10), 0), None), speed)
+    terminal.close()
+    assert feeder.wait(WAIT_S)
+
+
 def test_unplugging_is_seen_by_the_reader(terminal: PseudoTerminal) -> None:
-    with serial.Serial(terminal.path, timeout=10) as port:
+    with serial.Serial(terminal.path, timeout=WAIT_S) as port:
         terminal.close()
         with pytest.raises(serial.SerialException):
             port.read(1)
@@ -160,5 +171,5 @@ def test_an_error_of_the_source_reaches_who_waits(terminal: PseudoTerminal) -> N
     feeder = PseudoTerminalFeeder(terminal)
     feeder.feed(broken(), 1.0)
     with pytest.raises(SourceError, match="cut short"):
-        feeder.wait(10)
+        feeder.wait(WAIT_S)
     assert isinstance(feeder.error, SourceError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 from pathlib import Path
 
@@ -20,8 +21,7 @@ from firmware_bridge.source import open_source
 from firmware_bridge.stream import Frame, Packet
 from firmware_bridge.transports.record_frames import record_frames, samples_per_frame
 from firmware_bridge.transports.replay import SerialReplayTransport
-
-WAIT_S = 10.0
+from tests.patience import WAIT_S
 
 
 def record_of(
@@ -205,8 +205,8 @@ def test_wrong_replay_is_refused(
 def test_half_an_hour_through_the_port_is_exact(records_dir: Path) -> None:
     source = open_source(f"replay:{records_dir}/mitdb/100?speed=max&via=serial")
     source.transport.open()
-    frames = [f for packet in packets_of(source.transport) for f in source.decoder.push(packet)]
-    source.transport.close()
+    with contextlib.closing(source.transport):
+        frames = [f for packet in packets_of(source.transport) for f in source.decoder.push(packet)]
     got = np.concatenate([frame.samples_uv for frame in frames])
     assert np.array_equal(got, read_record(records_dir / "mitdb" / "100").samples_uv())
     assert source.decoder.count.skipped_bytes == 0

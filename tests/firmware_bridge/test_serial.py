@@ -26,8 +26,7 @@ from firmware_bridge.scan import Reachable, scan_serial
 from firmware_bridge.source import open_source
 from firmware_bridge.transports import serial_names, serial_port
 from firmware_bridge.transports.serial_port import SerialTransport
-
-WAIT_S = 10.0
+from tests.patience import WAIT_S
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from firmware_bridge.stream import Packet
 from firmware_bridge.transports.serial_port import SerialTransport
 from tests.firmware_bridge.devices.specimen import Specimen
 from tests.firmware_bridge.specimens import specimens, title
+from tests.patience import WAIT_S
 
-WAIT_S = 20.0
 QUIET_S = 0.1
 """Without a command for so long, the device has been told all that starts it."""
 

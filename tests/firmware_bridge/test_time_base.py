@@ -1,4 +1,4 @@
-"""A day of a device whose clock drifts, over a link that delays: is host time still true?"""
+"""Hours of a device whose clock drifts, over a link that delays: is host time still true?"""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import pytest
 
 from firmware_bridge.stream import NS_PER_S, Chunk, Frame, StreamFormat
 from firmware_bridge.timeline import Timeline
+from tests.patience import FULL
 
-HOURS = 24
+HOURS = 24 if FULL else 6
 RATE_HZ = 130.0
 SAMPLES = 130
 JITTER_NS = 100_000_000
@@ -29,7 +30,7 @@ def frame(k: int, has_clock: bool) -> Frame:
 
 
 @pytest.mark.parametrize(("drift_ppm", "has_clock"), [(100.0, True), (-100.0, False)])
-def test_time_base_stays_true_over_a_day(drift_ppm: float, has_clock: bool) -> None:
+def test_time_base_stays_true(drift_ppm: float, has_clock: bool) -> None:
     period_ns = NS_PER_S / RATE_HZ / (1 + drift_ppm * 1e-6)
     frames = round(HOURS * 3600 * RATE_HZ / SAMPLES)
     delays_ns = np.random.default_rng(1).integers(0, JITTER_NS, frames).tolist()

@@ -19,8 +19,8 @@ from firmware_bridge.pseudo_terminal import PseudoTerminal
 from firmware_bridge.source import open_source
 from firmware_bridge.stream import Packet
 from firmware_bridge.transports.serial_port import SerialTransport
+from tests.patience import WAIT_S
 
-WAIT_S = 20.0
 DATA = bytes(range(100))
 
 

@@ -17,8 +17,8 @@ from firmware_bridge.source import open_source
 from firmware_bridge.stream import Packet
 from firmware_bridge.timeline import Timeline
 from tests.firmware_bridge.devices.chords_wire import packet
+from tests.patience import WAIT_S
 
-WAIT_S = 20.0
 SAMPLES = 500
 
 

@@ -26,10 +26,10 @@ from firmware_bridge.transports.ws_listener import WsListener
 from firmware_bridge.watchdog import LinkTiming
 from tests.firmware_bridge.bridge_page_model import CONNECTED, PageModel
 from tests.firmware_bridge.devices.polar_h10_wire import SPECIMENS
+from tests.patience import WAIT_S
 
 TOKEN = "correct-horse-battery"
 SESSION = "0123456789abcdef"
-WAIT_S = 10.0
 HERE = Endpoint("127.0.0.1", 0)
 H10 = SPECIMENS[0]
 QUICK = LinkTiming(backoff_min_s=0.001, backoff_max_s=0.002, watch_s=0.001, poll_s=0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import queue
 import threading
@@ -11,7 +12,9 @@ import pytest
 
 pytest.importorskip("websockets")
 
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from firmware_bridge.bridge_protocol import channels_of
 from firmware_bridge.devices.polar_h10 import PolarH10Decoder
@@ -134,6 +137,25 @@ def test_lost_device_ends_the_reading_in_its_place(bridge: WsListener, page: Pag
 def test_page_that_says_bye_ends_the_reading_at_once(bridge: WsListener, page: Page) -> None:
     assert page.connection is not None
     page.connection.send('{"type": "bye"}')
+    with pytest.raises(NotInReachError, match="its page was closed"):
+        data_of(bridge, 1)
+
+
+def test_goodbye_is_heard_of_a_page_that_no_longer_takes_acknowledgements(
+    bridge: WsListener, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def room_once_it_is_gone(_: ws_clients.WsClients, connection: ServerConnection) -> bool:
+        while connection.state is State.OPEN:
+            await asyncio.sleep(0.001)
+        return True
+
+    monkeypatch.setattr(ws_clients.WsClients, "_room", room_once_it_is_gone)
+    page.notify(page.welcome["channels"][1], b"last")
+    page.send()
+    assert page.connection is not None
+    page.connection.send('{"type": "bye"}')
+    page.cut()
+    assert data_of(bridge, 1)[0].data == b"last"
     with pytest.raises(NotInReachError, match="its page was closed"):
         data_of(bridge, 1)
 
