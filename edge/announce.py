@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
-from edge.alert import Phase
+from edge.alert import AlarmState, Phase
 from edge.clock import Clock, rfc3339
 from edge.messages import (
     ActiveAlerts,
@@ -17,17 +19,32 @@ from edge.messages import (
     AvailabilityMessage,
     Presence,
     StateMessage,
+    StripMessage,
     active_alerts,
     alert_message,
 )
 from edge.monitor import LinkReport, Monitor
 from edge.pipeline import Step
-from edge.sink import Sink
+from edge.sink import KeepingSink, Sink, StripSink
+from firmware_bridge.pulse import Pulse
 
 WAITING = 1024
 """Messages that may wait for the sinks; an alert that finds no room waits, the rest is dropped."""
 
-Message = AlertMessage | ActiveAlerts | StateMessage | AvailabilityMessage
+SNAPSHOT_NS = 60_000_000_000
+"""How often the state of a patient's alarms is kept while no alert brings it along."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The state of a patient's alarms, and the alert that brought it about, if one did."""
+
+    patient: str
+    snapshot: bytes
+    alert: AlertMessage | None = None
+
+
+Message = AlertMessage | ActiveAlerts | StateMessage | AvailabilityMessage | StripMessage | Kept
 
 log = logging.getLogger(__name__)
 
@@ -35,32 +52,95 @@ log = logging.getLogger(__name__)
 class Announcer:
     """Makes the messages and hands them to all sinks, in order, in a thread of its own.
 
-    next_seq: number of a patient's next alert message.
+    next_seq: number of a patient's next alert message. snapshot_of: the state of a patient's
+    alarms where it is to be kept, for sinks that keep it; else None.
     """
 
-    def __init__(self, sinks: Sequence[Sink], next_seq: Callable[[str], int], clock: Clock) -> None:
+    def __init__(
+        self,
+        sinks: Sequence[Sink],
+        next_seq: Callable[[str], int],
+        clock: Clock,
+        snapshot_of: Callable[[Monitor], bytes | None] = lambda _: None,
+    ) -> None:
         self._sinks = tuple(sinks)
         self._next_seq = next_seq
         self._clock = clock
+        self._snapshot_of = snapshot_of
+        self._snapshot_due_ns: dict[str, int] = {}
+        self._monitors: tuple[Monitor, ...] = ()
         self._present: dict[str, dict[str, AlertMessage]] = {}
         self._available: dict[str, bool] = {}
         self._queue: queue.Queue[Message | None] = queue.Queue(WAITING)
-        self._thread = threading.Thread(target=self._run, name="edge-sinks", daemon=True)
+        self._closing = False
+        self._patience_s: float | None = None
+        self.pulse = Pulse()
+        """Beats at every message."""
+        self._thread = self._new_thread()
         self.dropped = 0
 
-    def start(self, monitors: Iterable[Monitor]) -> None:
-        """Begin; nobody's alarms are present yet."""
+    def start(self, monitors: Iterable[Monitor], abandoned: Iterable[AlertMessage] = ()) -> None:
+        """Begin; no alarms are present yet but those that `Monitor.resume` is to tell again.
+
+        abandoned: last messages of alarms that were on and are not known any more: they end.
+        """
         self._thread.start()
-        for monitor in monitors:
+        self._monitors = tuple(monitors)
+        self._end(abandoned)
+        for monitor in self._monitors:
             self._present[monitor.patient.id] = {}
-            self._offer_active(monitor.patient.id)
+            if not monitor.active:
+                self._offer_active(monitor.patient.id)
             self._set_availability(monitor.patient.id, online=False)
 
+    def _end(self, abandoned: Iterable[AlertMessage]) -> None:
+        watched = {monitor.patient.id for monitor in self._monitors}
+        time = rfc3339(self._clock.utc_ns())
+        for message in abandoned:
+            self._queue.put(
+                msgspec.structs.replace(
+                    message,
+                    seq=self._next_seq(message.patient),
+                    phase=Phase.END,
+                    state=AlarmState.INACTIVE,
+                    time=time,
+                    evidence={**message.evidence, "reason": "restart"},
+                )
+            )
+            if message.patient not in watched:
+                self._queue.put(active_alerts(message.patient, time, []))
+                self._set_availability(message.patient, online=False)
+
+    def restart(self) -> None:
+        """Go on in another thread, after the first one died."""
+        self._thread = self._new_thread()
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs, or has ended because it was told to."""
+        return self._thread.is_alive() or self._closing
+
+    @property
+    def queued(self) -> int:
+        """Messages that wait for the sinks."""
+        return self._queue.qsize()
+
     def close(self, timeout_s: float) -> None:
-        """Nobody is watched any more: say so, let the sinks take what waits, and close them."""
-        for patient in self._present:
-            self._set_availability(patient, online=False)
-        self._queue.put(None)
+        """Nobody is watched any more: say so, let the sinks take what waits, and close them.
+
+        Sinks that hang are left to themselves after `timeout_s`. A second call does nothing.
+        """
+        if self._closing:
+            return
+        self._patience_s = timeout_s
+        self._closing = True
+        with contextlib.suppress(queue.Full):
+            for monitor in self._monitors:
+                self._set_availability(monitor.patient.id, online=False)
+                if kept := self._kept(monitor):
+                    self._queue.put(kept, timeout=timeout_s)
+            self._queue.put(None, timeout=timeout_s)
         self._thread.join(timeout_s)
 
     def stepped(self, monitor: Monitor, step: Step) -> None:
@@ -71,9 +151,15 @@ class Announcer:
             return
         context = monitor.context()
         present = self._present[monitor.patient.id]
-        for alert in step.alerts:
-            message = alert_message(alert, self._next_seq(monitor.patient.id), context)
+        messages = [
+            alert_message(alert, self._next_seq(monitor.patient.id), context)
+            for alert in step.alerts
+        ]
+        for message in messages[:-1]:
             self._queue.put(message)
+        # With the last one, for the state knows of them all.
+        self._queue.put(self._kept(monitor, messages[-1]) or messages[-1])
+        for message in messages:
             if message.phase is Phase.END:
                 present.pop(message.id, None)
             else:
@@ -86,10 +172,30 @@ class Announcer:
             self._set_availability(monitor.patient.id, online=False)
             self._offer(monitor.state())
 
+    @property
+    def takes_strips(self) -> bool:
+        """Whether any sink does."""
+        return any(isinstance(sink, StripSink) for sink in self._sinks)
+
+    def strip(self, message: StripMessage) -> None:
+        """Hand a strip to the sinks that take strips; waits for room. From any thread."""
+        self._queue.put(message)
+
     def ticked(self, monitors: Iterable[Monitor]) -> None:
         """Announce every patient's state."""
+        now_ns = self._clock.monotonic_ns()
         for monitor in monitors:
             self._offer(monitor.state())
+            due = now_ns >= self._snapshot_due_ns.get(monitor.patient.id, 0)
+            if due and (kept := self._kept(monitor)):
+                self._offer(kept)
+
+    def _kept(self, monitor: Monitor, alert: AlertMessage | None = None) -> Kept | None:
+        """The state of the alarms, with the alert that brought it about, where it is kept."""
+        patient = monitor.patient.id
+        self._snapshot_due_ns[patient] = self._clock.monotonic_ns() + SNAPSHOT_NS
+        snapshot = self._snapshot_of(monitor)
+        return None if snapshot is None else Kept(patient, snapshot, alert)
 
     def _offer_active(self, patient: str) -> None:
         time = rfc3339(self._clock.utc_ns())
@@ -101,27 +207,39 @@ class Announcer:
         self._available[patient] = online
         time = rfc3339(self._clock.utc_ns())
         state: Presence = "online" if online else "offline"
-        self._queue.put(AvailabilityMessage(state=state, patient=patient, time=time))
+        message = AvailabilityMessage(state=state, patient=patient, time=time)
+        self._queue.put(message, timeout=self._patience_s)
 
     def _offer(self, message: Message) -> None:
-        """State that is late is worth nothing: the next one comes in a second."""
+        """State that is late is worth nothing: another comes soon."""
         try:
             self._queue.put_nowait(message)
         except queue.Full:
             self.dropped += 1
 
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name="edge-sinks", daemon=True)
+
     def _run(self) -> None:
-        while (message := self._queue.get()) is not None:
+        while (message := self._next()) is not None:
             for sink in self._sinks:
                 _give(sink, message)
-        for sink in self._sinks:
+        for sink in reversed(self._sinks):  # the one that ends the publisher comes first of all
             sink.close()
 
+    def _next(self) -> Message | None:
+        self.pulse.rest()
+        message = self._queue.get()
+        self.pulse.beat()
+        return message
 
-def _give(sink: Sink, message: msgspec.Struct) -> None:
+
+def _give(sink: Sink, message: Message) -> None:
     """One sink's failure is not another's."""
     try:
         match message:
+            case Kept():
+                _keep_with(sink, message)
             case AlertMessage():
                 sink.alert(message)
             case ActiveAlerts():
@@ -130,7 +248,18 @@ def _give(sink: Sink, message: msgspec.Struct) -> None:
                 sink.state(message)
             case AvailabilityMessage():
                 sink.availability(message)
-            case _:
-                raise TypeError(f"no sink takes a {type(message).__name__}")
+            case StripMessage():
+                if isinstance(sink, StripSink):
+                    sink.strip(message)
     except Exception:  # a sink of another package may raise anything
         log.exception("sink %s failed on a %s", type(sink).__name__, type(message).__name__)
+
+
+def _keep_with(sink: Sink, kept: Kept) -> None:
+    if not isinstance(sink, KeepingSink):
+        if kept.alert:
+            sink.alert(kept.alert)
+    elif kept.alert:
+        sink.alert_kept(kept.alert, kept.snapshot)
+    else:
+        sink.keep(kept.patient, kept.snapshot)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from edge.alarm.extension import ExtendedAlarms, installed_rules
 from edge.alarm.limits import AlarmLimits
 from edge.alarm.machine import AlarmMachine
+from edge.alarm.patient import AlarmSetup, PatientAlarms
 from edge.bundles import NO_BUNDLE, Bundles
 from edge.clock import Clock
 from edge.config import Config, Patient, Signal
@@ -19,12 +20,29 @@ from firmware_bridge.source import Source, open_source
 
 __all__ = [
     "NO_BUNDLE",
+    "AlarmsFor",
     "add_patients",
+    "alarm_setup",
     "alarms",
     "encoder_factory",
+    "fresh_alarms",
     "pipeline",
     "segment_settings",
 ]
+
+AlarmsFor = Callable[[Patient, Source], PatientAlarms]
+"""Makes the alarms of one patient, watched through this source."""
+
+
+def alarm_setup(patient: Patient) -> AlarmSetup:
+    """Alarms as configured, those of installed packages among them."""
+    rules = installed_rules(patient.limits)
+    return AlarmSetup(patient.limits, patient.attendance, patient.adjustable, rules)
+
+
+def fresh_alarms(patient: Patient, _: Source) -> PatientAlarms:
+    """Alarms of a patient of whom nothing is known."""
+    return PatientAlarms.begin(alarm_setup(patient), uuid.uuid4().hex)
 
 
 def add_patients(
@@ -33,6 +51,7 @@ def add_patients(
     bundles: Bundles,
     clock: Clock,
     open_with: Callable[[str], Source] = open_source,
+    alarms_for: AlarmsFor = fresh_alarms,
 ) -> None:
     """Put every configured patient under watch.
 
@@ -43,7 +62,7 @@ def add_patients(
         monitor = Monitor(
             patient=patient,
             device=patient.device or source.transport.name,
-            pipeline=pipeline(source, patient, config, bundles),
+            pipeline=pipeline(source, patient, config, bundles, alarms_for),
             clock=clock,
             on_step=runtime.stepped,
             on_link=runtime.link_changed,
@@ -51,18 +70,24 @@ def add_patients(
         runtime.add(monitor, source)
 
 
-def pipeline(source: Source, patient: Patient, config: Config, bundles: Bundles) -> Pipeline:
+def pipeline(
+    source: Source,
+    patient: Patient,
+    config: Config,
+    bundles: Bundles,
+    alarms_for: AlarmsFor = fresh_alarms,
+) -> Pipeline:
     """The pipeline of one patient."""
     return Pipeline(
         source.decoder,
-        alarms(patient.limits),
+        alarms_for(patient, source),
         segment_settings(config.signal),
         bundles.encoder_for(config.bundle_of(patient)),
     )
 
 
 def alarms(limits: AlarmLimits) -> ExtendedAlarms:
-    """The alarms of one patient, those of installed packages among them."""
+    """Alarm conditions that nobody attends to: none latches, is repeated or rises."""
     session = uuid.uuid4().hex
     return ExtendedAlarms(AlarmMachine(limits, session), installed_rules(limits), session)
 

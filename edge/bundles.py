@@ -75,4 +75,4 @@ class Bundles:
     def _networks(self, bundle: Bundle, form: StreamFormat) -> Networks:
         heard = min(len(form.leads), bundle.manifest.input.leads_max)
         stage = BeatStage(bundle) if bundle.manifest.beat_stage else None
-        return Networks(open_encoder(bundle, heard, self._device), stage)
+        return Networks(open_encoder(bundle, heard, self._device), stage, bundle.sha256)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from edge.actions import Action, AskStrip, Outcome
 from edge.alarm.codes import CODES
 from edge.alert import Alert
 from edge.clock import Clock, rfc3339
@@ -20,7 +21,7 @@ from edge.messages import (
 )
 from edge.messages import LinkState as LinkWord
 from edge.networks import Networks
-from edge.pipeline import Pipeline, Step
+from edge.pipeline import Anchor, Pipeline, Step
 from edge.vitals import Vitals
 from firmware_bridge.errors import SourceError
 from firmware_bridge.link import LinkEvent, LinkState
@@ -81,8 +82,13 @@ class Monitor:
         self._clock = clock
         self._on_step = on_step
         self._on_link = on_link
+        self.on_ask_strip: Callable[[Monitor, AskStrip], Outcome] = _no_strips
+        """Called in the engine's thread for `AskStrip`."""
+        self.storage_trouble: Callable[[], str] = lambda: ""
+        """Asked at every tick: why alerts may not be stored, empty where they are. Never waits."""
+        self._storage_reason = ""
         self._battery_percent: int | None = None
-        self._heard_ns = clock.monotonic_ns()
+        self._started_ns = self._heard_ns = clock.monotonic_ns()
         self._gap_ns = 0
 
     @property
@@ -91,6 +97,28 @@ class Monitor:
         segment = self.pipeline.segment
         encoder = segment.encoder if segment else None
         return encoder.manifest.name if encoder else ""
+
+    @property
+    def bundle_sha256(self) -> str:
+        """Of the manifest of the bundle at work, empty on rules alone."""
+        segment = self.pipeline.segment
+        return segment.bundle_sha256 if segment else ""
+
+    def resume(self) -> None:
+        """To be called when the watch begins: alarms that were on before a restart go on."""
+        self._started_ns = self._heard_ns = self._clock.monotonic_ns()
+        self._take(lambda: self.pipeline.resume(self._clock.utc_ns()))
+
+    def snapshot(self) -> bytes | None:
+        """The state of the alarms, for a later start; None where nobody attends to them."""
+        attended = self.pipeline.attended
+        if attended is None:
+            return None
+        try:
+            return attended.snapshot(self.context().utc_ns(attended.now_ns))
+        except Exception:  # the alarms may be what is broken
+            log.exception("patient %s: the state of the alarms", self.patient.id)
+            return None
 
     def handle(self, event: LinkEvent) -> None:
         """Take one event of the link; a monitor that has finished takes none."""
@@ -102,15 +130,36 @@ class Monitor:
             self._link_changed(event)
 
     def tick(self) -> None:
-        """To be called several times a second: tells the alarms of silence."""
+        """To be called several times a second: tells the alarms of silence and of storage."""
         silent_ns = self._silent_ns()
-        if not self.finished and silent_ns >= SILENCE_S * NS_PER_S:
+        is_silent = silent_ns >= SILENCE_S * NS_PER_S
+        if not self.finished and is_silent:
             self._take(lambda: self.pipeline.silence(silent_ns, self.link))
+        reason = self.storage_trouble()
+        if not self.finished and reason != self._storage_reason:
+            self._storage_reason = reason
+            self._take(lambda: self.pipeline.storage_fault(silent_ns if is_silent else 0, reason))
 
     def renew(self, form: StreamFormat | None, networks: Networks | None) -> None:
         """Other networks, opened for a stream of this format, take over."""
         if not self.finished:
             self._take(lambda: self.pipeline.renew(form, networks))
+
+    def act(self, action: Action) -> Outcome:
+        """Do what a person asks, and say what came of it."""
+        if self.finished:
+            return Outcome(False, f"{self.patient.id} is no longer watched")
+        if isinstance(action, AskStrip):
+            return self._asked_strip(action)
+        outcomes: list[Outcome] = []
+
+        def advance() -> Step:
+            outcome, step = self.pipeline.act(action)
+            outcomes.append(outcome)
+            return step
+
+        self._take(advance)
+        return outcomes[0] if outcomes else Outcome(False, str(self.error))
 
     def close(self) -> None:
         """No more events will come: release what waits for reordering."""
@@ -120,13 +169,8 @@ class Monitor:
 
     def context(self) -> MessageContext:
         """How stream time maps to the clocks that messages carry."""
-        anchor = self.pipeline.anchor
+        anchor = self.pipeline.anchor or Anchor(0, self._started_ns, None)
         offset_ns = self._clock.utc_ns() - self._clock.monotonic_ns()
-        if anchor is None:
-            now_ns = self._clock.utc_ns()
-            return MessageContext(
-                self.patient.id, self.device, self.bundle, lambda _: now_ns, codes=CODES
-            )
         return MessageContext(
             self.patient.id,
             self.device,
@@ -134,6 +178,7 @@ class Monitor:
             lambda stream_ns: anchor.host_time_ns(stream_ns) + offset_ns,
             anchor.device_time_ns,
             CODES,
+            self.bundle_sha256,
         )
 
     def state(self) -> StateMessage:
@@ -142,6 +187,7 @@ class Monitor:
         probability = self.vitals.rhythm(now_ns)
         leads = self._leads()
         counts = self._counts()
+        attended = self.pipeline.attended
         return StateMessage(
             patient=self.patient.id,
             device=self.device,
@@ -159,6 +205,8 @@ class Monitor:
             samples=counts,
             drift_ppm=_rounded(self.pipeline.counts[1].drift_ppm, 1),
             active=[alert.kind for alert in self.pipeline.alarm.active],
+            audio_paused=attended.audio_paused if attended else False,
+            limits=attended.changed_limits if attended else {},
         )
 
     @property
@@ -170,6 +218,19 @@ class Monitor:
     def active(self) -> tuple[Alert, ...]:
         """Alarm conditions present, most urgent first."""
         return self.pipeline.alarm.active
+
+    @property
+    def silent_ns(self) -> int:
+        """Host time since the newest sample or reading."""
+        return self._silent_ns()
+
+    def _asked_strip(self, action: AskStrip) -> Outcome:
+        """A strip that cannot be had ends no monitoring."""
+        try:
+            return self.on_ask_strip(self, action)
+        except Exception:
+            log.exception("patient %s: strip", self.patient.id)
+            return Outcome(False, f"no strip of {self.patient.id}: an error of ours, see the log")
 
     def _silent_ns(self) -> int:
         return self._clock.monotonic_ns() - self._heard_ns
@@ -186,7 +247,7 @@ class Monitor:
         if chunks and chunks[-1].battery_percent is not None:
             self._battery_percent = chunks[-1].battery_percent
         self.vitals.observe(step.observations)
-        if step.events or step.observations or step.readings:
+        if step.events or step.observations or step.readings or step.alerts:
             self._on_step(self, step)
 
     def _broken(self, error: Exception) -> None:
@@ -246,6 +307,10 @@ class Monitor:
             frames=decoded.frames,
             bad_frames=decoded.bad_frames,
         )
+
+
+def _no_strips(monitor: Monitor, _: AskStrip) -> Outcome:
+    return Outcome(False, f"nothing here takes strips of {monitor.patient.id}")
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

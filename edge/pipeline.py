@@ -16,10 +16,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from edge.actions import Action, Outcome
 from edge.alert import Alert
-from edge.events import Observation, Silence
+from edge.events import Observation, Silence, StorageFault
 from edge.networks import Networks
 from edge.segment import Segment, SegmentSettings
 from edge.told_beats import ToldBeats
@@ -58,6 +59,33 @@ class Alarms(Protocol):
     @property
     def active(self) -> tuple[Alert, ...]:
         """The latest alert of every alarm that is on, most urgent first."""
+
+
+@runtime_checkable
+class Attended(Alarms, Protocol):
+    """Alarms that people attend to, and that a snapshot carries over a restart."""
+
+    @property
+    def now_ns(self) -> int:
+        """Latest stream time observed; below zero right after a restart."""
+
+    @property
+    def audio_paused(self) -> bool:
+        """Somebody has asked for silence, and it lasts."""
+
+    @property
+    def changed_limits(self) -> dict[str, float]:
+        """Limits that people have moved since the start."""
+
+    def act(self, action: Action) -> tuple[Outcome, tuple[Alert, ...]]:
+        """Do what a person asks: what came of it, and the alerts that it brings."""
+
+    def resume(self, utc_ns: int) -> tuple[Alert, ...]:
+        """What a restart brings, stream time zero being at `utc_ns`; to be called once, before
+        anything is observed."""
+
+    def snapshot(self, utc_ns: int) -> bytes:
+        """The state, `utc_ns` being the UTC time of `now_ns`."""
 
 
 EncoderFactory = Callable[[StreamFormat], Networks | None]
@@ -112,6 +140,8 @@ class Pipeline:
         reorder_frames: int = REORDER_FRAMES,
     ) -> None:
         self.alarm = alarm
+        self.attended = alarm if isinstance(alarm, Attended) else None
+        """The alarms, where people can attend to them."""
         self._decoder = decoder
         self._telling = decoder if isinstance(decoder, Telling) else None
         self._told = ToldBeats()
@@ -195,9 +225,26 @@ class Pipeline:
         step = self._run(self._timeline.flush())
         return self._and_then(step, self._segment.finish()) if self._segment else step
 
+    def resume(self, utc_ns: int) -> Step:
+        """Alarms that were on before a restart go on; to be called before the first packet,
+        `utc_ns` being the time now."""
+        return Step(alerts=self.attended.resume(utc_ns)) if self.attended else Step()
+
+    def act(self, action: Action) -> tuple[Outcome, Step]:
+        """Do what a person asks of the alarms: what came of it, and what it brought forth."""
+        if self.attended is None:
+            return Outcome(False, "nobody attends to these alarms"), Step()
+        outcome, alerts = self.attended.act(action)
+        return outcome, Step(alerts=alerts)
+
     def silence(self, silent_ns: int, reason: str = "") -> Step:
         """Nothing has come for `silent_ns`: the technical alarm conditions may begin."""
         observation = Silence(self.now_ns + silent_ns, silent_ns, reason)
+        return Step((), (observation,), self.alarm.observe(observation))
+
+    def storage_fault(self, silent_ns: int, reason: str) -> Step:
+        """Alerts may not be stored, or can be again where `reason` is empty."""
+        observation = StorageFault(self.now_ns + silent_ns, reason)
         return Step((), (observation,), self.alarm.observe(observation))
 
     def _hear(self, step: Step, host_time_ns: int) -> Step:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from functools import partial
 from typing import Protocol
 
+from edge.actions import Action, Outcome
 from edge.clock import Clock
 from edge.monitor import LinkReport, Monitor
 from edge.pipeline import Step
 from firmware_bridge.link import Link, LinkEvent
+from firmware_bridge.pulse import Pulse
 from firmware_bridge.source import Source
 from firmware_bridge.stream import NS_PER_S
 
@@ -56,6 +59,10 @@ class Runtime:
         self._feeds: list[_Feed] = []
         self._waiting: queue.SimpleQueue[Work] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self.pulse = Pulse()
+        """Beats at every turn of the engine."""
+        self.late_ns = 0
+        """The longest by which a tick came late since this was last set to 0."""
 
     @property
     def monitors(self) -> tuple[Monitor, ...]:
@@ -77,9 +84,37 @@ class Runtime:
         for observer in self._observers:
             observer.link_changed(monitor, report)
 
+    def observe(self, observer: Observer) -> None:
+        """Let one more know. Before `run` only."""
+        self._observers += (observer,)
+
+    @property
+    def links(self) -> tuple[tuple[Monitor, Link], ...]:
+        """Each monitor with the link that feeds it."""
+        return tuple((feed.monitor, feed.link) for feed in self._feeds)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run is about to end."""
+        return self._stopping.is_set()
+
+    @property
+    def queued(self) -> int:
+        """Events and calls that wait for the engine."""
+        return self._waiting.qsize()
+
     def call(self, work: Work) -> None:
         """Have something done in the engine's thread, in its turn; from any thread."""
         self._waiting.put(work)
+
+    def ask(self, action: Action) -> Future[Outcome]:
+        """Have a patient's monitor do what a person asks, in its turn; from any thread.
+
+        Cancelled where the run ends first.
+        """
+        asked: Future[Outcome] = Future()
+        self.call(partial(self._act, action, asked))
+        return asked
 
     def stop(self) -> None:
         """Ask `run` to return; from any thread or a signal handler."""
@@ -88,19 +123,34 @@ class Runtime:
     def run(self, for_s: float | None = None) -> None:
         """Watch until all sources have finished, `stop` was called, or `for_s` has passed."""
         started_ns = self._clock.monotonic_ns()
+        for monitor in self._monitors:
+            monitor.resume()
         for feed in self._feeds:
             feed.link.start()
         tick_ns, ticks = started_ns + TICK_NS, 0
         try:
             while not self._over(started_ns, for_s):
                 self._work(tick_ns)
+                self.pulse.beat()
                 now_ns = self._clock.monotonic_ns()
                 if now_ns >= tick_ns:
+                    self.late_ns = max(self.late_ns, now_ns - tick_ns)
                     ticks += 1
                     self._tick(ticks % TICKS_OF_OBSERVERS == 0)
                     tick_ns = max(tick_ns + TICK_NS, now_ns)
         finally:
+            self.pulse.rest()
             self._close()
+
+    def _act(self, action: Action, asked: Future[Outcome]) -> None:
+        if not asked.set_running_or_notify_cancel():
+            return
+        watched = {monitor.patient.id: monitor for monitor in self._monitors}
+        monitor = watched.get(action.patient)
+        if monitor is None:
+            asked.set_result(Outcome(False, f"no patient {action.patient!r} is watched here"))
+            return
+        asked.set_result(monitor.act(action))
 
     def _over(self, started_ns: int, for_s: float | None) -> bool:
         if self._stopping.is_set() or all(monitor.finished for monitor in self._monitors):
@@ -150,7 +200,7 @@ class _Feed:
         waiting: queue.SimpleQueue[Work],
         stopping: threading.Event,
     ) -> None:
-        self._monitor = monitor
+        self.monitor = monitor
         self._waiting = waiting
         self._stopping = stopping
         self._free = threading.BoundedSemaphore(SHARE)
@@ -158,7 +208,7 @@ class _Feed:
 
     def handle(self, event: LinkEvent) -> None:
         self._free.release()
-        self._monitor.handle(event)
+        self.monitor.handle(event)
 
     def _put(self, event: LinkEvent) -> None:
         while not self._free.acquire(timeout=POLL_S):

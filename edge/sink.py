@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from edge.errors import ConfigError
 from edge.messages import (
@@ -15,10 +15,11 @@ from edge.messages import (
     AlertMessage,
     AvailabilityMessage,
     StateMessage,
+    StripMessage,
     Topics,
     encode,
 )
-from edge.outbox import OutboundMessage, Outbox
+from edge.outbox import STRIP_PHASE, TELEMETRY_RANK, OutboundMessage, Outbox
 from edge.publish import Publisher
 
 STATE_EXPIRY_S = 60
@@ -44,6 +45,25 @@ class Sink(Protocol):
         """Nothing more will come."""
 
 
+@runtime_checkable
+class StripSink(Protocol):
+    """A sink that takes the strips of alerts as well; a sink need not."""
+
+    def strip(self, message: StripMessage) -> None:
+        """The signal around the start of an alarm, some seconds after its alert."""
+
+
+@runtime_checkable
+class KeepingSink(Protocol):
+    """A sink that keeps the state of the alarms for the next start; a sink need not."""
+
+    def alert_kept(self, message: AlertMessage, snapshot: bytes) -> None:
+        """One step of an alarm condition, and in one with it the state of the patient's alarms."""
+
+    def keep(self, patient: str, snapshot: bytes) -> None:
+        """The state of the patient's alarms, now and then."""
+
+
 class MqttSink:
     """Alerts through the outbox, everything else as retained values.
 
@@ -59,9 +79,17 @@ class MqttSink:
         self._topics = topics
         self._flush_s = flush_s
 
-    def alert(self, message: AlertMessage, snapshot: bytes | None = None) -> None:
-        """Store the alert, and with it the alarm snapshot, and wake the publisher."""
+    def alert(self, message: AlertMessage) -> None:
+        """Store the alert, and wake the publisher."""
+        self._outbox.put(outbound(message, self._topics))
+
+    def alert_kept(self, message: AlertMessage, snapshot: bytes) -> None:
+        """Store the alert and the state of the alarms at once, and wake the publisher."""
         self._outbox.put(outbound(message, self._topics), snapshot)
+
+    def keep(self, patient: str, snapshot: bytes) -> None:
+        """Store the state of the alarms."""
+        self._outbox.save_snapshot(patient, snapshot)
 
     def active(self, message: ActiveAlerts) -> None:
         """Publish the list of conditions present."""
@@ -75,6 +103,10 @@ class MqttSink:
     def availability(self, message: AvailabilityMessage) -> None:
         """Publish whether the device delivers."""
         self._publisher.retain(self._topics.availability(message.patient), encode(message), qos=1)
+
+    def strip(self, message: StripMessage) -> None:
+        """Store the strip, and wake the publisher; alerts go first."""
+        self._outbox.put(outbound_strip(message, self._topics))
 
     def close(self) -> None:
         """Send what is pending for a short while and disconnect."""
@@ -95,6 +127,20 @@ def outbound(message: AlertMessage, topics: Topics) -> OutboundMessage:
     )
 
 
+def outbound_strip(message: StripMessage, topics: Topics) -> OutboundMessage:
+    """A strip as the outbox keeps it: the first to go where room is short."""
+    return OutboundMessage(
+        patient=message.patient,
+        id=message.id,
+        phase=STRIP_PHASE,
+        seq=message.recurrence,
+        rank=TELEMETRY_RANK,
+        topic=topics.strip(message.patient),
+        payload=encode(message),
+        properties=(("schema", "strip"),),
+    )
+
+
 def load_sink(name: str, options: Mapping[str, Any]) -> Sink:
     """A sink that another package provides. Raises ConfigError where there is none."""
     factory: Callable[..., Sink] = find_sink(name).load()
@@ -110,4 +156,13 @@ def find_sink(name: str) -> EntryPoint:
     return found[name]
 
 
-__all__ = ["GROUP", "MqttSink", "Sink", "find_sink", "load_sink", "outbound"]
+__all__ = [
+    "GROUP",
+    "MqttSink",
+    "Sink",
+    "StripSink",
+    "find_sink",
+    "load_sink",
+    "outbound",
+    "outbound_strip",
+]

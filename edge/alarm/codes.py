@@ -44,4 +44,5 @@ CODES: Mapping[str, Mapping[str, str | int]] = {
     # MDC 268 is a lead that came loose, not a silent link.
     AlarmKind.SIGNAL_LOST: _codes(),
     AlarmKind.POOR_SIGNAL: _codes(384, "251143007"),
+    AlarmKind.STORAGE_FAULT: _codes(),
 }

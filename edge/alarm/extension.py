@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import Any, Protocol
+
+import msgspec
 
 from edge.alarm.episode import alarm_id
 from edge.alarm.finding import Evidence
 from edge.alarm.limits import AlarmLimits
-from edge.alarm.machine import AlarmMachine
+from edge.alarm.machine import AlarmMachine, SnapshotError
 from edge.alert import AlarmKind, AlarmType, Alert, Phase, Priority
 from edge.errors import ConfigError
 from edge.events import Beat, BeatLabel, Observation
@@ -47,6 +50,14 @@ class ExtensionRule(Protocol):
         """The numbers that show the condition while it is present, None while it is not."""
 
 
+class _State(msgspec.Struct, forbid_unknown_fields=True):
+    """What a restart must keep. active: kind to the latest alert of a rule's alarm."""
+
+    session: str
+    machine: dict[str, Any]
+    active: dict[str, Alert] = {}
+
+
 class ExtendedAlarms:
     """The runtime's alarms and the rules of other packages, as one.
 
@@ -61,6 +72,52 @@ class ExtendedAlarms:
         self._active: dict[str, Alert] = {}
         _check([rule.kind for rule in self._rules])
 
+    @classmethod
+    def restore(
+        cls, snapshot: Mapping[str, Any], limits: AlarmLimits, rules: Iterable[ExtensionRule]
+    ) -> ExtendedAlarms:
+        """Alarms that go on from a `snapshot`; see `AlarmMachine.restore`.
+
+        A rule begins anew: its alarm ends unless its first answer finds the condition. Raises
+        SnapshotError where the snapshot cannot be used.
+        """
+        try:
+            state = msgspec.convert(snapshot, _State)
+        except msgspec.ValidationError as error:
+            raise SnapshotError(f"alarm snapshot: {error}; start a new session") from error
+        machine = AlarmMachine.restore(state.machine, limits)
+        alarms = cls(machine, rules, state.session)
+        alarms._active = state.active
+        return alarms
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state as JSON-able data."""
+        state = _State(self._session, self._machine.snapshot(), self._active)
+        plain: dict[str, Any] = msgspec.to_builtins(state)
+        return plain
+
+    @property
+    def now_ns(self) -> int:
+        """Latest stream time observed; never goes back."""
+        return self._machine.now_ns
+
+    @property
+    def limits(self) -> AlarmLimits:
+        """The limits in force."""
+        return self._machine.limits
+
+    def set_limits(self, limits: AlarmLimits) -> None:
+        """Judge by these from now on; the rules of other packages keep those that they were given.
+
+        Raises msgspec.ValidationError for limits outside their ranges.
+        """
+        self._machine.set_limits(limits)
+
+    def give_up(self, reason: str) -> tuple[Alert, ...]:
+        """End every alarm that is on, with this reason in its evidence."""
+        of_rules = [self._ended(kind, self.now_ns, reason) for kind in [*self._active]]
+        return (*self._machine.give_up(reason), *of_rules)
+
     @property
     def active(self) -> tuple[Alert, ...]:
         """The latest alert of every alarm that is on, most urgent first."""
@@ -70,6 +127,9 @@ class ExtendedAlarms:
     def observe(self, observation: Observation) -> tuple[Alert, ...]:
         """What this observation changes."""
         alerts = list(self._machine.observe(observation))
+        asked = {rule.kind for rule in self._rules}
+        for kind in [kind for kind in self._active if kind not in asked]:
+            alerts.append(self._ended(kind, self.now_ns, "disabled"))
         held = any(alert.kind in TECHNICAL for alert in self._machine.active)
         for rule in tuple(self._rules):
             alerts += self._judged(rule, self._ask(rule, observation), observation, held)
@@ -91,12 +151,15 @@ class ExtendedAlarms:
             return []
         now_ns = _known_ns(observation)
         if before is not None:
-            del self._active[rule.kind]
-            return [_alert(rule, before.id, Phase.END, before.onset_ns, now_ns, before.evidence)]
-        began = alarm_id(self._session, rule.kind, now_ns)
-        alert = _alert(rule, began, Phase.START, now_ns, now_ns, evidence or {})
+            return [self._ended(rule.kind, now_ns, "resolved")]
+        alert = _start(rule, alarm_id(self._session, rule.kind, now_ns), now_ns, evidence or {})
         self._active[rule.kind] = alert
         return [alert]
+
+    def _ended(self, kind: str, now_ns: int, reason: str) -> Alert:
+        before = self._active.pop(kind)
+        evidence = {**before.evidence, "reason": reason}
+        return replace(before, phase=Phase.END, time_ns=now_ns, evidence=evidence)
 
 
 def installed_rules(limits: AlarmLimits) -> list[ExtensionRule]:
@@ -104,16 +167,14 @@ def installed_rules(limits: AlarmLimits) -> list[ExtensionRule]:
     return [point.load()(limits) for point in entry_points(group=GROUP)]
 
 
-def _alert(
-    rule: ExtensionRule, alert_id: str, phase: Phase, onset_ns: int, now_ns: int, why: Evidence
-) -> Alert:
+def _start(rule: ExtensionRule, alert_id: str, now_ns: int, why: Evidence) -> Alert:
     return Alert(
         id=alert_id,
         kind=rule.kind,
         type=AlarmType.PHYSIOLOGICAL,
         priority=rule.priority,
-        phase=phase,
-        onset_ns=onset_ns,
+        phase=Phase.START,
+        onset_ns=now_ns,
         time_ns=now_ns,
         evidence=dict(why),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from edge.alarm.equipment import EquipmentState
 from edge.alarm.history import BeatHistory, RhythmHistory, Second
 from edge.alarm.limits import AlarmLimits
 from edge.alarm.signal_state import SignalState
@@ -27,6 +28,7 @@ class View:
     rhythm: RhythmHistory
     limits: AlarmLimits
     active: bool = False
+    equipment: EquipmentState = field(default_factory=EquipmentState)
 
     @property
     def usable_since_ns(self) -> int:

@@ -10,7 +10,15 @@ from edge.alert import AlarmKind, Priority
 
 __all__ = ["LOCKED", "AlarmLimits"]
 
-LOCKED = frozenset({AlarmKind.ASYSTOLE, AlarmKind.VF, AlarmKind.VT, AlarmKind.SIGNAL_LOST})
+LOCKED = frozenset(
+    {
+        AlarmKind.ASYSTOLE,
+        AlarmKind.VF,
+        AlarmKind.VT,
+        AlarmKind.SIGNAL_LOST,
+        AlarmKind.STORAGE_FAULT,
+    }
+)
 """Kinds that no configuration can switch off: a monitor that looks on but cannot call out for
 these is worse than none. Their limits may move within the bounds below."""
 
@@ -30,6 +38,7 @@ _PRIORITY = {
     AlarmKind.LEAD_OFF: Priority.MEDIUM,
     AlarmKind.SIGNAL_LOST: Priority.MEDIUM,
     AlarmKind.POOR_SIGNAL: Priority.LOW,
+    AlarmKind.STORAGE_FAULT: Priority.MEDIUM,
 }
 
 
@@ -94,7 +103,7 @@ class AlarmLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     refractory_s: Annotated[float, _between(0, 3600)] = 30.0
     update_s: Annotated[float, _between(1, 600)] = 30.0
     blind_s: Annotated[float, _between(0, 10)] = 2.0
-    usable_score: Annotated[float, _between(0, 1)] = 0.3
+    usable_score: Annotated[float, _between(0.0, 1.0)] = 0.3
     flat_is_asystole: bool = True
     disabled: tuple[AlarmKind, ...] = ()
     priorities: dict[AlarmKind, Priority] = {}

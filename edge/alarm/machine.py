@@ -13,13 +13,14 @@ import msgspec
 
 from edge.alarm.atrial import af
 from edge.alarm.episode import Episode, alarm_id
+from edge.alarm.equipment import EquipmentState
 from edge.alarm.finding import Finding, Rule, View
 from edge.alarm.history import BeatHistory, RhythmHistory
 from edge.alarm.limits import AlarmLimits
 from edge.alarm.precedence import EXPLAINS, ORDER, TECHNICAL, held_by
 from edge.alarm.rate import asystole, brady, extreme_brady, extreme_tachy, pause, tachy
 from edge.alarm.signal_state import SECOND_NS, SignalState
-from edge.alarm.technical import lead_off, poor_signal, signal_lost
+from edge.alarm.technical import lead_off, poor_signal, signal_lost, storage_fault
 from edge.alarm.ventricular import pvc_run, vf, vt
 from edge.alert import AlarmKind, Alert, Priority
 from edge.events import (
@@ -30,6 +31,7 @@ from edge.events import (
     Quality,
     Rhythm,
     Silence,
+    StorageFault,
     ToldRate,
 )
 
@@ -49,6 +51,7 @@ RULES: dict[AlarmKind, Rule] = {
     AlarmKind.AF: af,
     AlarmKind.PVC_RUN: pvc_run,
     AlarmKind.POOR_SIGNAL: poor_signal,
+    AlarmKind.STORAGE_FAULT: storage_fault,
 }
 
 
@@ -83,6 +86,7 @@ class AlarmMachine:
     def __init__(self, limits: AlarmLimits, session: str) -> None:
         self._limits = limits.checked()
         self._state = _State(session)
+        self._equipment = EquipmentState()
 
     @classmethod
     def restore(cls, snapshot: Mapping[str, Any], limits: AlarmLimits) -> AlarmMachine:
@@ -108,6 +112,24 @@ class AlarmMachine:
         return plain
 
     @property
+    def limits(self) -> AlarmLimits:
+        """The limits in force."""
+        return self._limits
+
+    def set_limits(self, limits: AlarmLimits) -> None:
+        """Judge by these from the next observation on; what was heard so far still counts.
+
+        Raises msgspec.ValidationError for limits outside their ranges.
+        """
+        self._limits = limits.checked()
+
+    def give_up(self, reason: str) -> tuple[Alert, ...]:
+        """End every alarm that is on, with this reason in its evidence."""
+        return tuple(
+            self._end(each, {"reason": reason}) for each in [*self._state.episodes.values()]
+        )
+
+    @property
     def now_ns(self) -> int:
         """Latest stream time observed; never goes back."""
         return self._state.now_ns
@@ -123,7 +145,8 @@ class AlarmMachine:
         self._hear(observation)
         tick = isinstance(observation, Quality)
         kinds = (kind for kind in ORDER if tick or kind not in _ONCE_A_SECOND)
-        return tuple(alert for kind in kinds for alert in self._judge(kind))
+        views = self._views()
+        return tuple(alert for kind in kinds for alert in self._judge(kind, views))
 
     def _hear(self, observation: Observation) -> None:
         state = self._state
@@ -148,11 +171,20 @@ class AlarmMachine:
             case Silence():
                 known_ns = observation.time_ns
                 state.signal.hear_silence(observation, self._limits)
+            case StorageFault():
+                known_ns = observation.time_ns
+                self._equipment.hear(observation)
             case ToldRate():
                 known_ns = observation.time_ns
         state.now_ns = max(state.now_ns, known_ns)
 
-    def _judge(self, kind: AlarmKind) -> Iterator[Alert]:
+    def _views(self) -> tuple[View, View]:
+        """What rules see whose alarm is off, and whose alarm is on."""
+        state = self._state
+        heard = (state.signal, state.beats, state.rhythm, self._limits)
+        return View(*heard, False, self._equipment), View(*heard, True, self._equipment)
+
+    def _judge(self, kind: AlarmKind, views: tuple[View, View]) -> Iterator[Alert]:
         state, limits = self._state, self._limits
         episode = state.episodes.get(kind)
         if explained := self._explained_by(kind):
@@ -164,8 +196,7 @@ class AlarmMachine:
                 yield self._end(episode, {"reason": "disabled"})
             return
         held = None if kind in TECHNICAL else held_by(kind, state.signal, limits)
-        view = View(state.signal, state.beats, state.rhythm, limits, episode is not None)
-        finding = None if held else RULES[kind](view)
+        finding = None if held else RULES[kind](views[episode is not None])
         if episode:
             yield from self._follow(episode, finding, held)
         elif finding and not self._refractory(kind, limits.priority(kind)):
@@ -173,6 +204,8 @@ class AlarmMachine:
 
     def _explained_by(self, kind: AlarmKind) -> AlarmKind | None:
         on = self._state.episodes
+        if not on:
+            return None
         return next((key for key in on if kind in EXPLAINS.get(key, ())), None)
 
     def _refractory(self, kind: AlarmKind, priority: Priority) -> bool:

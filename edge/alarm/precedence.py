@@ -10,7 +10,7 @@ __all__ = ["EXPLAINS", "ORDER", "TECHNICAL", "held_by"]
 
 _K = AlarmKind
 
-TECHNICAL = frozenset({_K.SIGNAL_LOST, _K.LEAD_OFF, _K.POOR_SIGNAL})
+TECHNICAL = frozenset({_K.SIGNAL_LOST, _K.LEAD_OFF, _K.POOR_SIGNAL, _K.STORAGE_FAULT})
 
 ORDER = (
     _K.SIGNAL_LOST,
@@ -26,6 +26,7 @@ ORDER = (
     _K.AF,
     _K.PVC_RUN,
     _K.POOR_SIGNAL,
+    _K.STORAGE_FAULT,
 )
 """Order in which rules are asked: whoever explains another comes before it."""
 
@@ -55,7 +56,7 @@ def held_by(kind: AlarmKind, signal: SignalState, limits: AlarmLimits) -> str | 
     """
     if signal.second_ns is None:
         return "blind"
-    if signal.silent_ns >= limits.signal_lost_s * SECOND_NS or signal.missing_since_ns is not None:
+    if signal.is_silent(limits) or signal.missing_since_ns is not None:
         return AlarmKind.SIGNAL_LOST.value
     if signal.all_off:
         return AlarmKind.LEAD_OFF.value

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edge.alarm.finding import Finding, View
+from edge.alarm.history import HeardBeat
 from edge.alarm.signal_state import SECOND_NS
 
 __all__ = ["asystole", "brady", "extreme_brady", "extreme_tachy", "mean_rate_bpm", "pause", "tachy"]
@@ -104,12 +105,13 @@ def _rate(
 ) -> Finding | None:
     """Counts intervals instead of averaging them, so that a sudden fast rate crosses both its
     limits at the same beat and is announced once, as the extreme one."""
-    beats = None if view.beats_stale else view.beats.last(count, view.usable_since_ns)
+    latest = view.beats.beats[1 - count :]
+    if _any_more(latest, outside, tolerance) or view.beats_stale:
+        return None
+    beats = view.beats.last(count, view.usable_since_ns)
     if beats is None:
         return None
     intervals = [beat.rr_ms for beat in beats[1:] if beat.rr_ms is not None]
-    if sum(map(outside, intervals)) < len(intervals) - tolerance:
-        return None
     return Finding(
         beats[0].time_ns,
         {
@@ -118,3 +120,14 @@ def _rate(
             "beats": count,
         },
     )
+
+
+def _any_more(beats: list[HeardBeat], outside: Callable[[float], bool], tolerance: int) -> bool:
+    """Whether more intervals than tolerated are not outside; the latest one says so mostly."""
+    left = tolerance
+    for beat in reversed(beats):
+        if beat.rr_ms is not None and not outside(beat.rr_ms):
+            if not left:
+                return True
+            left -= 1
+    return False

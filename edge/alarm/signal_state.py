@@ -47,6 +47,7 @@ class SignalState(msgspec.Struct):
     missing_since_ns: int | None = None
     silent_since_ns: int | None = None
     silent_ns: int = 0
+    restarted: bool = False
 
     @property
     def all_off(self) -> bool:
@@ -65,10 +66,15 @@ class SignalState(msgspec.Struct):
     def hear_silence(self, silence: Silence, limits: AlarmLimits) -> None:
         """Note a silent link; a long one breaks the evidence."""
         self.silent_ns = max(0, silence.silent_ns)
+        self.restarted |= silence.restart
         if self.silent_since_ns is None:
             self.silent_since_ns = silence.time_ns - self.silent_ns
-        if self.silent_ns >= limits.signal_lost_s * SECOND_NS:
+        if self.is_silent(limits):
             self.break_off()
+
+    def is_silent(self, limits: AlarmLimits) -> bool:
+        """The link has been silent for too long."""
+        return self.restarted or self.silent_ns >= limits.signal_lost_s * SECOND_NS
 
     def hear_quality(self, quality: Quality, limits: AlarmLimits) -> None:
         """Note a second of quality; one that repeats or precedes a known one is left out."""
@@ -81,7 +87,7 @@ class SignalState(msgspec.Struct):
         self.hear_time(time_ns)
         lost = quality.missing > LOST_FRACTION
         if not lost:
-            self.silent_since_ns, self.silent_ns = None, 0
+            self.silent_since_ns, self.silent_ns, self.restarted = None, 0, False
         self.missing_since_ns = _since(lost, self.missing_since_ns, start_ns)
         self._assess(quality, lost, start_ns, limits)
 

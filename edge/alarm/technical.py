@@ -1,4 +1,4 @@
-"""Rules on the equipment: electrodes, link, signal."""
+"""Rules on the equipment: electrodes, link, signal, storage."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from edge.alarm.finding import Finding, View
 from edge.alarm.signal_state import SECOND_NS
 from edge.alert import Priority
 
-__all__ = ["lead_off", "poor_signal", "signal_lost"]
+__all__ = ["lead_off", "poor_signal", "signal_lost", "storage_fault"]
 
 
 def signal_lost(view: View) -> Finding | None:
     """The link is silent, or delivers gaps only, for `signal_lost_s`."""
     signal = view.signal
     limit_ns = view.limits.signal_lost_s * SECOND_NS
-    if signal.silent_since_ns is not None and signal.silent_ns >= limit_ns:
+    if signal.silent_since_ns is not None and signal.is_silent(view.limits):
         return Finding(signal.silent_since_ns, {"silent_s": round(signal.silent_ns / SECOND_NS, 1)})
     missing_ns = _lasting(signal.missing_since_ns, signal.second_ns)
     if signal.missing_since_ns is None or missing_ns < limit_ns:
@@ -42,6 +42,14 @@ def poor_signal(view: View) -> Finding | None:
     if since_ns is None or poor_ns < view.limits.poor_signal_s * SECOND_NS:
         return None
     return Finding(since_ns, {"poor_s": round(poor_ns / SECOND_NS, 1)})
+
+
+def storage_fault(view: View) -> Finding | None:
+    """Alerts may not be stored: the disk refuses them, or a store was found damaged."""
+    equipment = view.equipment
+    if equipment.storage_since_ns is None:
+        return None
+    return Finding(equipment.storage_since_ns, {"reason": equipment.storage_reason})
 
 
 def _lasting(since_ns: int | None, now_ns: int | None) -> int:

@@ -10,6 +10,7 @@ from edge.messages import ActiveAlerts, AlertMessage, AvailabilityMessage, State
 from edge.runtime import Runtime
 from firmware_bridge.source import open_source
 from tests.edge.running import monitor
+from tests.patience import WAIT_S
 
 
 class QueueSink:
@@ -48,7 +49,7 @@ def announced():
     runtime.add(monitor(source, "p0", runtime), source)
     announcer.start(runtime.monitors)
     runtime.run()
-    announcer.close(5.0)
+    announcer.close(WAIT_S)
     assert sink.closed
     return sink.messages
 

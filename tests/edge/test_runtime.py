@@ -7,6 +7,7 @@ from firmware_bridge.errors import SourceError
 from firmware_bridge.patch.virtual_patch import PatchConfig, VirtualPatch
 from firmware_bridge.pseudo_terminal import PseudoTerminal, PseudoTerminalFeeder
 from tests.edge.running import Recorder, monitor, runtime_of
+from tests.patience import WAIT_S
 
 
 class ManualClock:
@@ -51,7 +52,8 @@ def test_an_endless_source_does_not_crowd_out_a_live_one():
     """A replay that is as fast as it can be, beside a patch in real time."""
     recorder = Recorder()
     runtime = runtime_of(recorder, "sim:?speed=max", "sim:?speed=1")
-    runtime.run(for_s=3.0)
+    recorder.ticked = lambda _: recorder.samples.get("p1", 0) >= 2 * 250 and runtime.stop()
+    runtime.run(for_s=WAIT_S)
     assert recorder.samples["p1"] >= 2 * 250
     assert recorder.samples["p0"] > recorder.samples["p1"]
 
@@ -60,9 +62,9 @@ def test_stop_ends_a_run_from_another_thread():
     recorder = Recorder(until=100)
     runtime = runtime_of(recorder, "sim:")
     thread = in_thread(runtime)
-    assert recorder.seen.wait(10)
+    assert recorder.seen.wait(WAIT_S)
     runtime.stop()
-    thread.join(3)
+    thread.join(WAIT_S)
     assert not thread.is_alive()
     count = runtime.monitors[0].pipeline.counts[1]
     assert count.pending == 0
@@ -87,20 +89,20 @@ def test_a_patch_on_a_serial_port_is_unplugged_and_plugged_in_again(tmp_path):
     with PseudoTerminal(port) as terminal:
         runtime = runtime_of(recorder, f"serial://{port}?device=native")
         thread = in_thread(runtime)
-        assert terminal.wait_for_reader(10)
+        assert terminal.wait_for_reader(WAIT_S)
         feeder = PseudoTerminalFeeder(terminal)
         feeder.feed(VirtualPatch(PatchConfig(duration_s=8.0)).frames(), None)
-        assert recorder.seen.wait(10)
-        assert feeder.wait(10)
+        assert recorder.seen.wait(WAIT_S)
+        assert feeder.wait(WAIT_S)
     recorder.until, seen = sum(recorder.samples.values()) + 250, recorder.seen
     seen.clear()
     with PseudoTerminal(port) as terminal:
-        assert terminal.wait_for_reader(15)
+        assert terminal.wait_for_reader(WAIT_S)
         feeder = PseudoTerminalFeeder(terminal)
         feeder.feed(VirtualPatch(PatchConfig(duration_s=3.0, seed=2)).frames(), None)
-        assert seen.wait(10)
+        assert seen.wait(WAIT_S)
         runtime.stop()
-        thread.join(5)
+        thread.join(WAIT_S)
     words = [word for _, word, _ in recorder.links]
     assert words[:2] == ["connecting", "streaming"]
     assert "lost" in words
