@@ -1,7 +1,9 @@
 """Alerts on disk until the broker has acknowledged them."""
 
-from edge.outbox.alert_log import read_history
+from edge.outbox.alert_log import AlertLog, open_alert_log, read_history
 from edge.outbox.messages import (
+    OUTBOX_FILE,
+    STRIP_PHASE,
     TELEMETRY_RANK,
     LoggedMessage,
     OutboundMessage,
@@ -13,7 +15,10 @@ from edge.outbox.messages import (
 from edge.outbox.outbox import Outbox
 
 __all__ = [
+    "OUTBOX_FILE",
+    "STRIP_PHASE",
     "TELEMETRY_RANK",
+    "AlertLog",
     "LoggedMessage",
     "OutboundMessage",
     "Outbox",
@@ -21,5 +26,6 @@ __all__ = [
     "OutboxHealth",
     "OutboxLimits",
     "PendingMessage",
+    "open_alert_log",
     "read_history",
 ]

@@ -14,6 +14,7 @@ KEPT = 2
 MOST_OWED = 8
 """Damaged stores beyond these that stay until their messages are brought over."""
 COMPANIONS = ("-wal", "-shm")
+DAMAGED, OTHER_VERSION = ".damaged-", ".version-"
 RESCUED = "-rescued"
 """Ends the name of the empty file beside a damaged store that has nothing more to give."""
 
@@ -26,7 +27,15 @@ _UNREADABLE = {
 
 
 class DamagedStoreError(sqlite3.DatabaseError):
-    """The file is no outbox of this version, or not whole."""
+    """The file is no outbox, or not whole."""
+
+
+class OtherVersionError(DamagedStoreError):
+    """The file is an outbox of another version. version: which."""
+
+    def __init__(self, version: int, expected: int) -> None:
+        super().__init__(f"version {version}, this software has version {expected}")
+        self.version = version
 
 
 def is_damage(error: Exception) -> bool:
@@ -74,8 +83,9 @@ def primary_code(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & 0xFF
 
 
-def quarantine(path: Path, utc_ns: int) -> Path:
-    """Move a damaged store aside, with its log, to `<name>.damaged-<UTC>`; returns its new name.
+def quarantine(path: Path, utc_ns: int, version: int | None = None) -> Path:
+    """Move a store aside, with its log; returns its new name: `<name>.damaged-<UTC>`, or
+    `<name>.version-<version>-<UTC>` where another version wrote it.
 
     Of those set aside so far and rescued only `KEPT` stay. Raises OSError where the folder
     cannot be written.
@@ -84,10 +94,11 @@ def quarantine(path: Path, utc_ns: int) -> Path:
         for suffix in ("", *COMPANIONS, RESCUED):
             _companion(surplus, suffix).unlink(missing_ok=True)
     stamp = rfc3339(utc_ns)[:19].replace("-", "").replace(":", "")
-    aside, copy = path.with_name(f"{path.name}.damaged-{stamp}Z"), 1
+    what = DAMAGED if version is None else f"{OTHER_VERSION}{version}-"
+    aside, copy = path.with_name(f"{path.name}{what}{stamp}Z"), 1
     while aside.exists() or _companion(aside, RESCUED).exists():
         copy += 1
-        aside = path.with_name(f"{path.name}.damaged-{stamp}Z-{copy}")
+        aside = path.with_name(f"{path.name}{what}{stamp}Z-{copy}")
     path.replace(aside)
     _move_log(path, aside)
     os.utime(aside, ns=(utc_ns, utc_ns))
@@ -105,6 +116,11 @@ def finish_quarantine(path: Path) -> None:
 def rescue_owed(path: Path) -> list[Path]:
     """Damaged stores whose messages are not all brought over, newest first."""
     return [each for each in reversed(_set_aside(path)) if not _is_rescued(each)]
+
+
+def is_damaged(aside: Path) -> bool:
+    """Whether a store that was moved was damaged, and not of another version."""
+    return OTHER_VERSION not in aside.name
 
 
 def mark_rescued(aside: Path) -> bool:
@@ -127,8 +143,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def _set_aside(path: Path) -> list[Path]:
-    """Damaged stores, oldest first."""
-    found = path.parent.glob(f"{path.name}.damaged-*")
+    """Stores that were moved, oldest first."""
+    names = (f"{path.name}{what}*" for what in (DAMAGED, OTHER_VERSION))
+    found = (each for name in names for each in path.parent.glob(name))
     stores = [each for each in found if not each.name.endswith((*COMPANIONS, RESCUED))]
     return sorted(stores, key=lambda each: each.stat().st_mtime_ns)
 
@@ -156,9 +173,11 @@ def _companion(path: Path, suffix: str) -> Path:
 
 __all__ = [
     "DamagedStoreError",
+    "OtherVersionError",
     "StoreError",
     "finish_quarantine",
     "is_damage",
+    "is_damaged",
     "judged",
     "mark_rescued",
     "must_reopen",

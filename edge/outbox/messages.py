@@ -6,8 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+OUTBOX_FILE = "outbox.sqlite"
+"""Name of the outbox in the storage directory."""
+
 TELEMETRY_RANK = 3
 """Priority rank of what is not an alarm; alarms have 0 (high) to 2 (low)."""
+
+STRIP_PHASE = "strip"
+"""In place of an alert's phase: the strip of the alert, which is kept once delivered."""
 
 DeliveryState = Literal["pending", "delivered", "evicted"]
 Key = tuple[str, str, str, int]
@@ -59,14 +65,15 @@ class LoggedMessage:
 
 @dataclass(frozen=True, slots=True)
 class OutboxLimits:
-    """Bounds. Rows and payload bytes that may wait; delivered rows kept as the alert log;
-    messages held in memory while the disk refuses them; size of the file, which is taken from
-    the disk in advance.
+    """Bounds. Rows and payload bytes that may wait; delivered rows kept as the alert log; payload
+    bytes of delivered strips kept beside it; messages held in memory while the disk refuses them;
+    size of the file, which is taken from the disk in advance.
     """
 
     pending_rows: int = 100_000
     pending_bytes: int = 64 << 20
     log_rows: int = 20_000
+    strip_bytes: int = 16 << 20
     held: int = 256
     file_bytes: int = 128 << 20
 

@@ -13,6 +13,7 @@ from edge.clock import Clock
 from edge.errors import StorageError
 from edge.outbox.damage import (
     DamagedStoreError,
+    OtherVersionError,
     finish_quarantine,
     quarantine,
     rescue_owed,
@@ -22,6 +23,7 @@ from edge.outbox.messages import OutboxLimits
 from edge.outbox.rescue import rescue
 from edge.outbox.rows import StoredRow
 from edge.outbox.store import Store
+from edge.outbox.wreckage import remember
 
 RESCUE_NS = 2_500_000_000
 """How long reading a damaged store may keep a fresh one from starting, in nanoseconds."""
@@ -32,12 +34,14 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A store ready for use. owed: damaged stores whose messages it is to take over, newest
-    first; rows: those messages, of each store those that wait first.
+    first; rows: those messages, of each store those that wait first; unread: damaged stores that
+    are still to be read to their end.
     """
 
     store: Store
     owed: Sequence[Path] = ()
     rows: Sequence[StoredRow] = ()
+    unread: Sequence[Path] = ()
 
 
 def open_store(
@@ -52,7 +56,7 @@ def open_store(
     try:
         store = Store(path, limits, clock)
     except DamagedStoreError as error:
-        set_aside(path, clock, str(error))
+        _set_aside(path, clock, error)
         known = ()
         store = Store(path, limits, clock)
     try:
@@ -70,27 +74,39 @@ def set_aside(path: Path, clock: Clock, reason: str) -> Path:
     return aside
 
 
+def _set_aside(path: Path, clock: Clock, error: DamagedStoreError) -> None:
+    if not isinstance(error, OtherVersionError):
+        set_aside(path, clock, str(error))
+        return
+    aside = quarantine(path, clock.utc_ns(), error.version)
+    _log.warning(
+        "outbox %s is of another version of edge (%s): moved to %s; what waits in it is taken over"
+        " where it can be read. To go back to that version, stop this one and give the file its"
+        " old name",
+        *(path, error, aside.name),
+    )
+
+
 def _with_rescued(store: Store, owed: Iterable[Path], clock: Clock) -> Opened:
-    """Numbers and snapshots of damaged stores are in the fresh one when this returns. A store
-    that the time did not suffice to begin with stays owed.
+    """Numbers and snapshots of damaged stores are in the fresh one when this returns, as far as
+    the time suffices.
     """
     deadline_ns = clock.monotonic_ns() + RESCUE_NS
     read: list[Path] = []
+    unread: list[Path] = []
     rows: list[StoredRow] = []
     for aside in owed:
         if clock.monotonic_ns() > deadline_ns:
-            break
+            unread.append(aside)
+            continue
         found = rescue(aside, lambda: clock.monotonic_ns() > deadline_ns)
-        for name, patient in found.patients.items():
-            # One that is there already is newer than any that a damaged store has.
-            newer = store.load_snapshot(name) is not None
-            store.remember(name, patient.seq, None if newer else patient.snapshot)
-        read.append(aside)
+        remember(store, found)
+        (unread if found.cut_short else read).append(aside)
         rows += found.ordered()
-        _log.error("outbox: %d messages of %s are to be taken over", len(found.messages), aside)
-        if found.cut_short:
-            _log.error("outbox: %s was not read to its end, that takes too long", aside)
-    return Opened(store, read, rows)
+        rest = "; the rest is read meanwhile" if found.cut_short else ""
+        number = len(found.messages)
+        _log.error("outbox: %d messages of %s are to be taken over%s", number, aside, rest)
+    return Opened(store, read, rows, unread)
 
 
 def lock(path: Path) -> int:

@@ -12,15 +12,14 @@ import contextlib
 import logging
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable
-from itertools import islice
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from edge.clock import Clock, SystemClock
 from edge.errors import StorageError
-from edge.outbox.damage import StoreError, is_damage, mark_rescued, must_reopen
+from edge.outbox.damage import StoreError, is_damage, is_damaged, must_reopen
+from edge.outbox.faults import Faults, Purpose
 from edge.outbox.held import HeldMessages
 from edge.outbox.messages import (
     Key,
@@ -32,11 +31,10 @@ from edge.outbox.messages import (
     PendingMessage,
 )
 from edge.outbox.opening import lock, open_store, refused, set_aside
-from edge.outbox.rows import StoredRow
 from edge.outbox.store import Store
+from edge.outbox.wreckage import Wreckage
 
 T = TypeVar("T")
-Purpose = Literal["store", "settle", "read", "reserve", "adopt"]
 MAX_TIMED = 4096
 """Messages whose time of `put` is remembered, for the latency figures."""
 REOPEN_NS = 1_000_000_000
@@ -47,7 +45,6 @@ REPEAT_NS = 60_000_000_000
 """Evictions that go on are said again after this long, in nanoseconds."""
 ADOPT_AT_START_NS, ADOPT_NS = 1_000_000_000, 50_000_000
 """For how long messages of a damaged store are taken over before a start, and once a second."""
-ADOPTED_AT_ONCE = 64
 RANKS = ("high", "medium", "low", "telemetry")
 
 _log = logging.getLogger(__name__)
@@ -68,8 +65,6 @@ class Outbox:
         self.path = path
         self.quarantined: Path | None = None
         """Where a damaged store was moved to, which is worth a technical alarm."""
-        self.rescued = 0
-        """Messages brought over from damaged stores."""
         self._limits = limits or OutboxLimits()
         self._clock = clock or SystemClock()
         self._mutex = threading.Lock()
@@ -78,12 +73,11 @@ class Outbox:
         self._raised_ns: dict[Key, int] = {}
         self._failures = 0
         self._damaged = False
-        self._faults: dict[Purpose, str] = {}
+        self._faults = Faults()
         self._reopen_ns = self._reserve_ns = 0
         self._evicted = self._evicted_said = (0, 0, 0, 0)
         self._evictions_said_ns = -REPEAT_NS
-        self._wreckage: deque[StoredRow] = deque()
-        self._owed: list[Path] = []
+        self._wreckage = Wreckage(self._clock)
         self._store: Store | None = None
         self._lock_fd = lock(path)
         try:
@@ -103,6 +97,25 @@ class Outbox:
         with self._mutex:
             self._sequence[patient] = self._sequence.get(patient, 0) + 1
             return self._sequence[patient]
+
+    def newest_number(self, name: str) -> int:
+        """The highest number that was ever spent under a name, 0 where none was."""
+        with self._mutex:
+            return self._sequence.get(name, 0)
+
+    def spend(self, name: str, number: int) -> bool:
+        """Note a number, below 2^48, greater than any before of this name, for good.
+
+        True once it is on disk; False where it is not greater or the disk refuses. The name is
+        of no patient: numbers of both stand in one table, and so outlive a damaged store.
+        """
+        with self._mutex:
+            if number <= self._sequence.get(name, 0):
+                return False
+            if not self._try("store", lambda store: store.remember(name, number, None)):
+                return False
+            self._sequence[name] = number
+            return True
 
     def put(self, message: OutboundMessage, snapshot: bytes | None = None) -> bool:
         """Take a message, and with it the state of the patient's alarms.
@@ -145,6 +158,12 @@ class Outbox:
             noted = self._try("settle", lambda store: store.delivered(settled))
             return only_held or noted is not None
 
+    def give_up(self, keys: Iterable[Key]) -> None:
+        """The broker will not have these: they count as evicted."""
+        if given_up := list(keys):
+            with self._mutex:
+                self._try("settle", lambda store: store.give_up(given_up))
+
     def retry(self) -> None:
         """Offer the disk again what it refused, and take the next of the room that the file
         will need; the publisher calls this once a second.
@@ -177,13 +196,26 @@ class Outbox:
             )
 
     @property
+    def rescued(self) -> int:
+        """Messages brought over from damaged stores."""
+        return self._wreckage.rescued
+
+    @property
+    def trouble(self) -> str:
+        """Why alerts may not be stored, or were not for a while; empty where all is well.
+
+        Never waits for the disk, so the engine may ask.
+        """
+        return self._faults.trouble(self._clock.monotonic_ns())
+
+    @property
     def health(self) -> OutboxHealth:
         """How the store fares."""
         with self._mutex:
             size, reserved = self._try("read", lambda store: store.extent) or (0, False)
-            fault = next(iter(self._faults.values()), "")
+            fault, evicted = self._faults.now, self._evictions()
             return OutboxHealth(
-                *(fault, size, reserved, self._evictions(), self.quarantined, self.rescued)
+                *(fault, size, reserved, evicted, self.quarantined, self.rescued),
             )
 
     def history(self, limit: int = 1000, since_utc_ns: int = 0) -> list[LoggedMessage]:
@@ -203,6 +235,7 @@ class Outbox:
 
     def close(self) -> None:
         """Store what memory holds if the disk takes it, and release the file."""
+        self._wreckage.close()
         with self._mutex:
             if self._store is not None:
                 self._store_held()
@@ -216,29 +249,24 @@ class Outbox:
 
     def _open(self) -> Store:
         if self._damaged and self.path.exists():
-            self._owed.clear()
+            self._wreckage.owed.clear()
             set_aside(self.path, self._clock, "a later operation found it so")
         self._damaged = False
-        opened = open_store(self.path, self._limits, self._clock, self._owed)
-        self.quarantined = next(iter(opened.owed), self.quarantined)
-        self._owed = list(dict.fromkeys([*self._owed, *opened.owed]))
-        self._wreckage.extend(opened.rows)
+        opened = open_store(self.path, self._limits, self._clock, self._wreckage.owed)
+        asides = [*opened.owed, *opened.unread]
+        self.quarantined = next(iter(asides), self.quarantined)
+        if any(map(is_damaged, asides)):
+            self._faults.damaged(self._clock.monotonic_ns())
+        self._wreckage.add(opened.owed, opened.rows, opened.unread)
         with contextlib.suppress(StoreError):
-            self._adopt(opened.store, ADOPT_AT_START_NS)
+            self._wreckage.adopt(opened.store, ADOPT_AT_START_NS)
         return opened.store
 
     def _adopt(self, store: Store, for_ns: int) -> None:
-        """Take over messages of a damaged store, those that wait first, for so long. Until all
-        are, a start reads that store again.
-        """
-        deadline_ns = self._clock.monotonic_ns() + for_ns
-        while self._wreckage and self._clock.monotonic_ns() < deadline_ns:
-            batch = list(islice(self._wreckage, ADOPTED_AT_ONCE))
-            self.rescued += store.adopt(batch)
-            for _ in batch:
-                self._wreckage.popleft()
-        if not self._wreckage:
-            self._owed = [each for each in self._owed if not mark_rescued(each)]
+        """Take over messages of a damaged store for so long."""
+        if self._wreckage.adopt(store, for_ns):
+            for patient, seq in store.sequences().items():
+                self._sequence[patient] = max(seq, self._sequence.get(patient, 0))
 
     def _try(self, purpose: Purpose, operation: Callable[[Store], T]) -> T | None:
         """The operation's result, None where the disk refused it, which is counted. The fault
@@ -254,19 +282,13 @@ class Outbox:
             result = operation(self._store)
         except (StoreError, OSError, UnicodeDecodeError) as error:
             self._failures += 1
-            self._say(purpose, refused(self.path, error))
+            self._faults.note(purpose, refused(self.path, error))
             self._damaged = self._damaged or is_damage(error)
             if not isinstance(error, StoreError) or must_reopen(error):
                 self._abandon()
             return None
-        self._faults.pop(purpose, None)
+        self._faults.clear(purpose)
         return result
-
-    def _say(self, purpose: Purpose, text: str) -> None:
-        """Log a refusal once, not at every attempt."""
-        if text not in self._faults.values():
-            _log.error("%s", text)
-        self._faults[purpose] = text
 
     def _abandon(self) -> None:
         if self._store is not None:

@@ -10,7 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from edge.clock import Clock
-from edge.outbox.damage import DamagedStoreError, primary_code
+from edge.outbox.damage import DamagedStoreError, OtherVersionError, primary_code
 from edge.outbox.messages import DeliveryState
 from edge.outbox.rows import as_text
 
@@ -20,6 +20,8 @@ CHECKPOINT_PAGES = 128
 """Pages in the log after which they move to the table. Small, so that the log keeps within
 what is reserved for it."""
 SCHEMA_VERSION = 1
+MOST_VERSIONS = 1000
+"""A number beyond is no version, but damage."""
 VERIFY_NS = 2_000_000_000
 """How long a verification may take, in nanoseconds: a slow card must not keep an alarm waiting.
 What it did not get to is found when it is used."""
@@ -97,12 +99,14 @@ def _opened(path: Path, file_bytes: int, clock: Clock, locking: str) -> sqlite3.
 
 
 def _verify(db: sqlite3.Connection, clock: Clock) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version != SCHEMA_VERSION:
-        raise DamagedStoreError(f"version {version}, expected {SCHEMA_VERSION}")
     verdict = _integrity(db, clock.monotonic_ns() + VERIFY_NS, clock)
     if verdict != "ok":
         raise DamagedStoreError(verdict)
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version != SCHEMA_VERSION:
+        if 0 < version <= MOST_VERSIONS:
+            raise OtherVersionError(version, SCHEMA_VERSION)
+        raise DamagedStoreError(f"no outbox: version {version}")
     db.execute(f"SELECT row, {MESSAGE}, crc, state, raised_utc_ns FROM message LIMIT 0")
     db.execute("SELECT id, seq, snapshot FROM patient LIMIT 0")
     db.execute("SELECT row, filler FROM reserve LIMIT 0")

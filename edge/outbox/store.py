@@ -33,6 +33,10 @@ SPARE_PAGES = 24
 """Free pages beyond a message's own: the trees above it may split, and a delivery must find
 room as well."""
 FORGOTTEN_AT_ONCE = 16
+STRIP_BYTES_AT_ONCE = 256 << 10
+STRIPS_TRIMMED = 8
+"""Strips in the log make room by so large a part of what they may take, as they are found by a
+search of the log."""
 ROW_BYTES = 512
 """Of a row beside its payload, at most, with all its index entries."""
 
@@ -70,6 +74,7 @@ class Store:
         self._table = MessageTable(self._db)
         self.pending_rows, self.pending_bytes = self._table.waiting()
         self._logged = self._table.logged()
+        self._strip_bytes = self._table.strip_bytes()
         if self._reserve.free_pages < STEP_PAGES:
             self.reserve_more()
 
@@ -99,7 +104,7 @@ class Store:
             size = self.pending_bytes + added * len(message.payload)
             evicted = self._evict_beyond(rows, size)
         self.pending_rows, self.pending_bytes = rows, size
-        self._left(evicted, EVICTED)
+        self._left(evicted, for_room=True)
         return True
 
     def adopt(self, rows: Sequence[StoredRow]) -> int:
@@ -117,7 +122,10 @@ class Store:
         waiting = [each.message for each in new if each.state == PENDING]
         self.pending_rows += len(waiting)
         self.pending_bytes += sum(len(each.payload) for each in waiting)
-        self._logged += len(new) - len(waiting)
+        log = [each.message for each in new if each.state != PENDING]
+        strips = [len(each.payload) for each in log if each.rank >= TELEMETRY_RANK]
+        self._logged += len(log) - len(strips)
+        self._strip_bytes += sum(strips)
         return len(new)
 
     def pending(self, limit: int) -> list[OutboundMessage]:
@@ -135,8 +143,16 @@ class Store:
         """Mark messages as delivered; returns how many of them waited until now."""
         with self._transaction():
             rows = [row for key in keys if (row := self._table.row_of(key)) is not None]
-            settled = self._settle(rows, DELIVERED)
-        self._left(settled, DELIVERED)
+            settled = self._settle(rows, DELIVERED, keep_strips=True)
+        self._left(settled)
+        return len(settled)
+
+    def give_up(self, keys: Iterable[Key]) -> int:
+        """Mark messages as evicted that the broker will not have; returns how many waited."""
+        with self._transaction():
+            rows = [row for key in keys if (row := self._table.row_of(key)) is not None]
+            settled = self._settle(rows, EVICTED, keep_strips=True)
+        self._left(settled)
         return len(settled)
 
     def counters(self) -> tuple[int, int, int]:
@@ -200,7 +216,8 @@ class Store:
         of its kind stay, and the message itself is left to memory.
         """
         size = len(message.payload) + len(snapshot or b"") + ROW_BYTES
-        while not self._room(SPARE_PAGES + 1 + size // PAGE_DATA_BYTES):
+        pages = SPARE_PAGES + 1 + size // PAGE_DATA_BYTES
+        while not self._room(pages, strips_only=message.rank >= TELEMETRY_RANK):
             owed = not self._reserve.complete
             victim = self._table.victim(message.rank + owed)
             if victim is None and owed:
@@ -210,17 +227,23 @@ class Store:
             self._evict([victim])
         return True
 
-    def _room(self, pages: int) -> bool:
+    def _room(self, pages: int, strips_only: bool = False) -> bool:
         """So many free pages: from the reserve, else by leaving the oldest out of the log."""
         while (free := self._reserve.free_pages) < pages:
             if self._reserve.release() or self._reserve.grow(free + STEP_PAGES):
                 continue
-            with self._transaction():
-                gone = self._table.forget(FORGOTTEN_AT_ONCE)
-            self._logged = max(0, self._logged - gone)
-            if not gone:
+            if not self._forget(strips_only):
                 return False
         return True
+
+    def _forget(self, strips_only: bool) -> bool:
+        """Leave some of the oldest out of the log, strips first; False where there is nothing."""
+        with self._transaction():
+            freed = self._table.forget_strips(STRIP_BYTES_AT_ONCE) if self._strip_bytes else 0
+            gone = 0 if freed or strips_only else self._table.forget(FORGOTTEN_AT_ONCE)
+        self._strip_bytes = max(0, self._strip_bytes - freed) if freed else 0
+        self._logged = max(0, self._logged - gone)
+        return bool(freed or gone)
 
     def _refuse(self, message: OutboundMessage) -> bool:
         """The file is full of what is more urgent: the message is evicted at once."""
@@ -247,25 +270,41 @@ class Store:
     def _evict(self, rows: Sequence[int]) -> None:
         with self._transaction():
             evicted = self._settle(rows, EVICTED)
-        self._left(evicted, EVICTED)
+        self._left(evicted, for_room=True)
 
-    def _settle(self, rows: Iterable[int], state: int) -> list[Settled]:
+    def _settle(self, rows: Iterable[int], state: int, keep_strips: bool = False) -> list[Settled]:
         """Give rows their last state within a transaction, and keep the log within its bound."""
-        settled = [each for row in rows if (each := self._table.settle(row, state)) is not None]
+        found = (self._table.settle(row, state, keep_strips) for row in rows)
+        settled = [each for each in found if each is not None]
         added = sum(each.rank < TELEMETRY_RANK for each in settled)
         if self._logged + added > self._limits.log_rows:
             self._table.trim(self._limits.log_rows)
+        strips = sum(map(_kept_strip, settled))
+        if self._strip_bytes + strips > self._limits.strip_bytes:
+            self._table.forget_strips(self._strip_bytes + strips - self._strip_bytes_trimmed)
         return settled
 
-    def _left(self, settled: Iterable[Settled], state: int) -> None:
+    @property
+    def _strip_bytes_trimmed(self) -> int:
+        return self._limits.strip_bytes - self._limits.strip_bytes // STRIPS_TRIMMED
+
+    def _left(self, settled: Iterable[Settled], for_room: bool = False) -> None:
         """Note, after the commit, messages that wait no more."""
         for each in settled:
             self.pending_rows -= 1
             self.pending_bytes -= each.size_bytes
             if each.rank < TELEMETRY_RANK:
                 self._logged = min(self._logged + 1, self._limits.log_rows)
-            if state == EVICTED:
+            self._strip_bytes += _kept_strip(each)
+            if for_room:
                 self.evicted_by_rank[min(max(each.rank, 0), TELEMETRY_RANK)] += 1
+        if self._strip_bytes > self._limits.strip_bytes:
+            self._strip_bytes = self._strip_bytes_trimmed
+
+
+def _kept_strip(settled: Settled) -> int:
+    """Payload bytes where it is a strip that the log keeps."""
+    return settled.size_bytes if settled.kept and settled.rank >= TELEMETRY_RANK else 0
 
 
 def _keepers(path: Path, writer: sqlite3.Connection) -> list[sqlite3.Connection]:

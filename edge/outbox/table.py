@@ -5,17 +5,18 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from edge.outbox.messages import TELEMETRY_RANK, Key, OutboundMessage
+from edge.outbox.messages import STRIP_PHASE, TELEMETRY_RANK, Key, OutboundMessage
 from edge.outbox.rows import StoredRow, checksum, sealed, to_columns, to_message, unsealed
 from edge.outbox.schema import DELIVERED, EVICTED, MESSAGE, PENDING
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A message that waits no more. size_bytes: of its payload."""
+    """A message that waits no more. size_bytes: of its payload. kept: in the log."""
 
     rank: int
     size_bytes: int
+    kept: bool
 
 
 class MessageTable:
@@ -36,19 +37,24 @@ class MessageTable:
         self.count(PENDING, added)
         return added > 0
 
-    def settle(self, row: int, state: int) -> Settled | None:
-        """Give a waiting row its last state, None where it did not wait. Telemetry is not kept."""
+    def settle(self, row: int, state: int, keep_strips: bool) -> Settled | None:
+        """Give a waiting row its last state, None where it did not wait. Of telemetry at most
+        strips are kept.
+        """
         found = self._db.execute(
-            f"SELECT rank, length(payload) FROM message WHERE row = ? AND state = {PENDING}", (row,)
+            f"SELECT rank, length(payload), phase FROM message WHERE row = ? AND state = {PENDING}",
+            (row,),
         ).fetchone()
         if found is None:
             return None
-        if found[0] >= TELEMETRY_RANK:
-            self._db.execute("DELETE FROM message WHERE row = ?", (row,))
-        else:
+        rank, size, phase = found
+        kept = rank < TELEMETRY_RANK or (keep_strips and phase == STRIP_PHASE)
+        if kept:
             self._db.execute("UPDATE message SET state = ? WHERE row = ?", (state, row))
+        else:
+            self._db.execute("DELETE FROM message WHERE row = ?", (row,))
         self.count(state, 1)
-        return Settled(*found)
+        return Settled(rank, size, kept)
 
     def pending(self, limit: int) -> tuple[list[OutboundMessage], list[int]]:
         """Messages that wait, most urgent first, oldest first among equals; and the row numbers
@@ -86,9 +92,14 @@ class MessageTable:
         return int(rows), int(size)
 
     def logged(self) -> int:
-        """How many messages the log holds that wait no more."""
-        query = f"SELECT count(*) FROM message WHERE state <> {PENDING}"
-        return int(self._db.execute(query).fetchone()[0])
+        """How many alerts the log holds that wait no more."""
+        query = f"SELECT count(*) FROM message WHERE state <> {PENDING} AND rank < ?"
+        return int(self._db.execute(query, (TELEMETRY_RANK,)).fetchone()[0])
+
+    def strip_bytes(self) -> int:
+        """Payload bytes of the strips in the log."""
+        query = f"SELECT total(length(payload)) FROM message WHERE state <> {PENDING} AND rank >= ?"
+        return int(self._db.execute(query, (TELEMETRY_RANK,)).fetchone()[0])
 
     def forget(self, rows: int) -> int:
         """Leave so many of the oldest out of the log; returns how many there were."""
@@ -98,12 +109,31 @@ class MessageTable:
             (rows,),
         ).rowcount
 
+    def forget_strips(self, least_bytes: int) -> int:
+        """Leave the oldest strips out of the log, until so many bytes are free; returns how many
+        are.
+        """
+        found = self._db.execute(
+            f"SELECT row, length(payload) FROM message WHERE state <> {PENDING} AND rank >= ?"
+            " ORDER BY row",
+            (TELEMETRY_RANK,),
+        )
+        gone, freed = [], 0
+        for row, size in found:
+            gone.append((row,))
+            freed += size
+            if freed >= least_bytes:
+                break
+        found.close()
+        self._db.executemany("DELETE FROM message WHERE row = ?", gone)
+        return freed
+
     def trim(self, kept: int) -> None:
-        """Keep only the newest in the log."""
+        """Keep only the newest alerts in the log."""
         self._db.execute(
             "DELETE FROM message WHERE row IN (SELECT row FROM message"
-            f" WHERE state <> {PENDING} ORDER BY row DESC LIMIT -1 OFFSET ?)",
-            (kept,),
+            f" WHERE state <> {PENDING} AND rank < ? ORDER BY row DESC LIMIT -1 OFFSET ?)",
+            (TELEMETRY_RANK, kept),
         )
 
     def count(self, state: int, added: int) -> None:

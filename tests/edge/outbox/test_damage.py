@@ -59,11 +59,6 @@ def damage_schema(path: Path) -> None:
         db.executescript("DROP TABLE message; CREATE TABLE message (x);")
 
 
-def damage_version(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 99")
-
-
 def damage_one_leaf(path: Path) -> None:
     """One page that holds messages, in the middle of them."""
     image = path.read_bytes()
@@ -83,7 +78,6 @@ def overwrite(path: Path, offset: int, junk: bytes) -> None:
     [
         (damage_header, WAITING),
         (damage_first_page, WAITING),
-        (damage_version, WAITING),
         (damage_one_leaf, WAITING - 8),
         (damage_half, 0),
         (damage_text, 0),
@@ -115,6 +109,47 @@ def test_a_damaged_store_is_set_aside_said_and_rescued(
         assert again.put(message(100))
         assert waiting(again) == [*left, 100]
     assert Outbox(stored).quarantined is None
+
+
+@pytest.mark.parametrize("version", [2, 99])
+def test_a_store_of_another_version_is_called_that_and_its_messages_come_along(
+    stored: Path, version: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a newer version may write it: with a column and a table more."""
+    with closing(sqlite3.connect(stored)) as db:
+        db.executescript(
+            "ALTER TABLE message ADD COLUMN later TEXT; CREATE TABLE later (x);"
+            f"PRAGMA user_version = {version}"
+        )
+    with closing(Outbox(stored)) as outbox:
+        aside = outbox.quarantined
+        assert aside is not None
+        assert re.fullmatch(rf"outbox\.db\.version-{version}-\d{{8}}T\d{{6}}Z", aside.name)
+        assert waiting(outbox) == list(range(DELIVERED + 1, DELIVERED + WAITING + 1))
+        assert outbox.load_snapshot("p1") == b"state 60"
+        assert outbox.trouble == ""
+    assert "is of another version of edge" in caplog.text
+    assert "give the file its old name" in caplog.text
+    assert "damaged" not in caplog.text
+    assert Outbox(stored).quarantined is None
+
+
+@pytest.mark.parametrize("version", [0, 131_073])
+def test_a_version_that_no_version_has_is_damage(stored: Path, version: int) -> None:
+    with closing(sqlite3.connect(stored)) as db:
+        db.execute(f"PRAGMA user_version = {version}")
+    with closing(Outbox(stored)) as outbox:
+        assert outbox.quarantined is not None
+        assert ".damaged-" in outbox.quarantined.name
+        assert waiting(outbox) == list(range(DELIVERED + 1, DELIVERED + WAITING + 1))
+
+
+def test_damage_is_trouble_for_a_while(stored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    damage_header(stored)
+    with closing(Outbox(stored)) as outbox:
+        assert outbox.trouble == "the outbox was damaged and begun anew"
+        monkeypatch.setattr("edge.outbox.faults.DAMAGE_TOLD_NS", 0)
+        assert outbox.trouble == ""
 
 
 def test_a_store_that_is_no_file_of_ours_gives_back_nothing(path: Path) -> None:

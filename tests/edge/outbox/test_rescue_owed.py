@@ -17,8 +17,10 @@ from edge.outbox import Outbox
 from edge.outbox.damage import no_room, quarantine
 from edge.outbox.rescue import rescue
 from edge.outbox.store import Store
+from edge.outbox.wreckage import Wreckage
 from tests.edge.outbox.messages import message, waiting
 from tests.edge.outbox.test_damage import DELIVERED, WAITING, damage_header, make_store
+from tests.patience import WAIT_S
 
 LAST = DELIVERED + WAITING
 EXPECTED = list(range(DELIVERED + 1, LAST + 1))
@@ -77,6 +79,39 @@ def test_a_kill_before_all_is_taken_over_costs_nothing(damaged: Path) -> None:
     assert killed.returncode == 9
     with closing(Outbox(damaged)) as outbox:
         assert waiting(outbox) == EXPECTED
+
+
+def test_what_a_start_has_no_time_to_read_is_read_meanwhile(
+    damaged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.outbox.opening.RESCUE_NS", -1)
+    monkeypatch.setattr("edge.outbox.outbox.RESERVE_NS", 0)
+    with closing(Outbox(damaged)) as outbox:
+        assert outbox.quarantined is not None
+        assert outbox.put(message(outbox.next_seq("p1")))
+        assert outbox._wreckage._reader is not None
+        outbox._wreckage._reader.join(WAIT_S)
+        outbox.retry()
+        assert sorted({*waiting(outbox), 1}) == [1, *EXPECTED]
+        assert outbox.next_seq("p1") == LAST + 1
+        assert outbox.rescued >= LAST - 1
+        assert outbox.load_snapshot("p1") == b"state 60"
+    assert Outbox(damaged).quarantined is None
+
+
+def test_what_was_not_read_before_the_end_is_owed_still(
+    damaged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("edge.outbox.opening.RESCUE_NS", -1)
+        patch.setattr(Wreckage, "_read", lambda wreckage, _: wreckage._closing.wait(WAIT_S))
+        outbox = Outbox(damaged)
+        assert waiting(outbox) == []
+        outbox.retry()
+        outbox.close()
+    with closing(Outbox(damaged)) as again:
+        assert again.quarantined is not None
+        assert waiting(again) == EXPECTED
 
 
 def test_a_kill_between_a_store_and_its_log_costs_nothing(path: Path) -> None:
