@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edge.alarm.codes import CODES
 from edge.clock import rfc3339
+from edge.export.fhir_terms import CATEGORY, ECG, NAMESPACE, Resource, codings, ecg_lead, mdc
 from edge.export.marks import Mark
 from edge.export.parts import Part
 from edge.export.scale import digital, offset_scale
@@ -26,17 +27,6 @@ __all__ = ["write_fhir"]
 
 BEFORE_S, AFTER_S = 10.0, 20.0
 SPAN_S = 60.0
-MDC = "urn:oid:2.16.840.1.113883.6.24"
-SNOMED = "http://snomed.info/sct"
-ECG = 131328
-"""MDC_ECG_ELEC_POTL; a lead's code is this and its number in ISO/IEEE 11073-10101."""
-LEADS = {"I": 1, "II": 2, "III": 61, "AVR": 62, "AVL": 63, "AVF": 64}
-LEADS |= {f"V{k}": 2 + k for k in range(1, 7)}
-CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
-NAMESPACE = uuid.UUID("6d3bd6ce-8f0e-5a4b-9f0e-6a0a7f3c1f5e")
-"""Of the ids made here: the same recording exports to the same ids."""
-
-Resource = dict[str, Any]
 
 
 def write_fhir(parts: list[Part], file: BinaryIO) -> None:
@@ -116,7 +106,7 @@ def _strip(part: Part, first: int, samples: NDArray[np.float32]) -> Resource:
     return _observation(
         part,
         f"strip {begun_ns}",
-        {"coding": [_mdc(ECG)], "text": "ECG"},
+        {"coding": [mdc(ECG)], "text": "ECG"},
         {
             "effectivePeriod": {
                 "start": rfc3339(begun_ns),
@@ -134,28 +124,14 @@ def _lead(part: Part, lead: int, samples: NDArray[np.float32]) -> Resource:
     scale = offset_scale(low_uv, high_uv)
     numbers = digital(samples[:, None], [scale])[:, 0].tolist()
     missing = np.isnan(samples).tolist()
-    words = ("E" if lost else str(number) for number, lost in zip(numbers, missing, strict=True))
-    coding = LEADS.get(name.upper().removeprefix("ECG ").strip())
-    code = {"coding": [_mdc(ECG + coding)]} if coding else {}
-    return {
-        "code": {**code, "text": name},
-        "valueSampledData": {
-            "origin": _microvolts(scale.centre_uv),
-            "period": round(1000 / part.format.rate_hz, 9),
-            "factor": scale.step_uv,
-            "dimensions": 1,
-            "data": " ".join(words),
-        },
-    }
+    data = [None if lost else number for number, lost in zip(numbers, missing, strict=True)]
+    return ecg_lead(name, part.format.rate_hz, scale.centre_uv, scale.step_uv, data)
 
 
 def _alert(part: Part, mark: Mark, strip: Resource) -> Resource:
     """The alert that was raised, derived from its strip."""
     _, kind, _, priority = mark.text.split()[:4]
-    codes = CODES.get(kind, {})
-    coding = [_mdc(int(codes["mdc"]))] if "mdc" in codes else []
-    if "snomed_ct" in codes:
-        coding.append({"system": SNOMED, "code": str(codes["snomed_ct"])})
+    coding = codings(CODES.get(kind, {}))
     code = {"coding": coding} if coding else {}
     onset_ns = part.start_utc_ns + _ns(part, mark.position)
     return _observation(
@@ -181,19 +157,6 @@ def _observation(part: Part, name: str, code: Resource, rest: Resource) -> Resou
         "subject": {"identifier": {"value": recording.patient}},
         "device": {"display": recording.device or "unknown"},
         **rest,
-    }
-
-
-def _mdc(code: int) -> Resource:
-    return {"system": MDC, "code": str(code)}
-
-
-def _microvolts(value: float) -> Resource:
-    return {
-        "value": value,
-        "unit": "uV",
-        "system": "http://unitsofmeasure.org",
-        "code": "uV",
     }
 
 

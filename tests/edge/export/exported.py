@@ -15,6 +15,7 @@ from edge.pipeline import Step
 from edge.record import open_recording
 from firmware_bridge.stream import NS_PER_S, StreamFormat
 from tests.edge.record.recorded import UTC_NS, ManualClock, Stream, monitor, recorder_in
+from tests.patience import WAIT_S
 
 RATE_HZ = 250
 START = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=UTC_NS // 1000)
@@ -65,7 +66,7 @@ def make(root, seconds=20, gaps=(), offset_uv=0.0, form=FORM):
         at += gap[1] if gap else stop - at
     last = Step((), (), tuple(alert(made, phase) for phase in (Phase.START, Phase.END)))
     recorder.stepped(monitor(stream), last)
-    recorder.close(10)
+    recorder.close(WAIT_S)
     return made
 
 
