@@ -42,6 +42,7 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Connection to the broker; without a URL nothing is published.
 
     url: `mqtt://[user@]host[:port]` or `mqtts://…` for TLS. A password never stands here.
+    plaintext: accept `mqtt://` to another machine, where everybody on the way can read and forge.
     base: topics begin with it.
     client_id: empty for `edge-<host>-<8 hex digits of the outbox path>`, the same on every start.
     password_file: its first line is the password; read anew at each connection.
@@ -49,9 +50,11 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cert_file, key_file: PEM files by which this client identifies itself.
     protocol: 5, or 311 for a broker that speaks MQTT 3.1.1 only.
     keepalive_s: silence after which either end takes the connection for dead, in seconds.
+    strip_image: publish the newest strip as a picture, too, which needs the extra `strips`.
     """
 
     url: str = "mqtt://localhost"
+    plaintext: bool = False
     base: str = "edge"
     client_id: Annotated[str, msgspec.Meta(max_length=64)] = ""
     username: str = ""
@@ -61,10 +64,16 @@ class MqttSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key_file: str = ""
     protocol: Literal[5, 311] = 5
     keepalive_s: Annotated[int, msgspec.Meta(ge=5, le=600)] = 15
+    strip_image: bool = False
 
     def __post_init__(self) -> None:
         """Raises ValueError that names the field and what it should be."""
         endpoint = parse_url(self.url)
+        if not (endpoint.tls or endpoint.loopback or self.plaintext):
+            raise ValueError(
+                f"url {endpoint} sends patient data over the network unencrypted: begin it with "
+                "mqtts://, or accept that with plaintext = true (EDGE__MQTT__PLAINTEXT=true)"
+            )
         Topics(self.base)
         files = self.ca_file or self.cert_file or self.key_file
         if files and not endpoint.tls:

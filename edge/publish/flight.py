@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge.outbox import PendingMessage
+from edge.outbox import TELEMETRY_RANK, PendingMessage
 from edge.outbox.messages import Key
 from edge.publish.session import Ack
 from firmware_bridge.stream import NS_PER_S
@@ -23,6 +23,12 @@ class Landed:
 
     message: PendingMessage | None
     refusal: str
+
+    @property
+    def given_up(self) -> list[Key]:
+        """What is not sent again: telemetry that was refused, lest it crowd out alerts."""
+        message = self.message.message if self.message and self.refusal else None
+        return [message.key] if message and message.rank >= TELEMETRY_RANK else []
 
 
 class Flight:
@@ -66,11 +72,12 @@ class Flight:
         if ack.mid not in self._sent:
             return None
         message, _ = self._sent.pop(ack.mid)
+        landed = Landed(message, ack.refusal)
         if message is not None:
             self._keys.discard(message.message.key)
-            if ack.refusal:
+            if ack.refusal and not landed.given_up:
                 self._resting[message.message.key] = now_ns + REFUSED_PAUSE_NS
-        return Landed(message, ack.refusal)
+        return landed
 
     def overdue(self, now_ns: int) -> bool:
         """Whether the broker owes an answer for too long."""

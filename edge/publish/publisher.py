@@ -7,48 +7,46 @@ duplicates (at most the window of 16) and never a loss.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
-import platform
-import re
 import socket
 import threading
-from dataclasses import dataclass
 
 from edge.clock import Clock, SystemClock, rfc3339
+from edge.histogram import Histogram
 from edge.messages import Presence, StatusMessage, encode
 from edge.mqtt_settings import MqttSettings
 from edge.outbox import Outbox, PendingMessage
 from edge.outbox.messages import Key
 from edge.publish.backoff import Backoff
+from edge.publish.client_id import default_client_id
+from edge.publish.failure import FirstConnect
 from edge.publish.flight import Flight
+from edge.publish.inbox import Handler
+from edge.publish.packets import JSON
+from edge.publish.replies import EXPIRY_S, Replies
 from edge.publish.retained import RetainedValues
 from edge.publish.session import (
     Ack,
+    CalledOffError,
     ConnectFailedError,
     ConnectionLostError,
     Outgoing,
     Session,
 )
 from edge.publish.statistics import PublishStatistics, Tally
+from firmware_bridge.pulse import PATIENCE_S, Pulse
 from firmware_bridge.stream import NS_PER_S
 
 IDLE_S = 1.0
 LEAVING_S = 0.1
 FAREWELL_S = 1.0
+CONNECTING_S = 60.0
+"""Longer than name look-up, connection and the broker's answer take together."""
 SUSPECT_A_TWIN = 3
 """Brief connections in a row; a broker that serves two clients of one name ends each in turn,
 and Mosquitto 2.0.11 does not say why."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class FirstConnect:
-    """How the first attempts to connect went. reason: empty where connected."""
-
-    connected: bool
-    reason: str = ""
 
 
 class Publisher:
@@ -72,6 +70,7 @@ class Publisher:
         self._version = version
         self._tally = Tally()
         self._retained = RetainedValues()
+        self._replies = Replies()
         self._backoff = Backoff()
         self._flight = Flight(1)
         self._connected_ns = 0
@@ -82,13 +81,25 @@ class Publisher:
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
-        self._thread = threading.Thread(target=self._run, name="edge-mqtt", daemon=True)
+        self.pulse = Pulse()
+        """Beats at every round and every attempt to connect."""
+        self._thread = self._new_thread()
         outbox.on_put(self._wake)
         _warn_of_plaintext(settings)
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
         self._thread.start()
+
+    def restart(self) -> None:
+        """Go on in another thread, after the first one died."""
+        self._thread = self._new_thread()
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs, or has ended because it was told to."""
+        return self._thread.is_alive() or self._stopping.is_set()
 
     def first_connect(self, timeout_s: float) -> FirstConnect:
         """Wait for the first connection, or for a refusal that only a person can mend.
@@ -101,14 +112,47 @@ class Publisher:
         late = f"no connection to {self._settings.endpoint} within {timeout_s:g} s"
         return FirstConnect(False, self._refusal or self._tally.last_error or late)
 
-    def retain(self, topic: str, payload: bytes, qos: int, expiry_s: int | None = None) -> None:
+    def retain(
+        self,
+        topic: str,
+        payload: bytes,
+        qos: int,
+        expiry_s: int | None = None,
+        content_type: str = JSON,
+    ) -> None:
         """Publish a retained value. Without a connection only the newest of a topic is kept,
         and published once connected unless it is then older than `expiry_s`.
         """
-        value = Outgoing(topic, payload, qos, True, expiry_s)
+        value = Outgoing(topic, payload, qos, True, expiry_s, content_type=content_type)
         if self._retained.set(value, self._clock.monotonic_ns()):
             self._tally.dropped += 1
         self._wake()
+
+    def repeat_retained(self) -> None:
+        """Publish every retained value again, for a listener that may have missed it."""
+        self._retained.renew(self._clock.monotonic_ns())
+        self._wake()
+
+    def listen(self, topic_filter: str, handler: Handler) -> None:
+        """Subscribe at QoS 1, anew at each connect. Before `start` only.
+
+        handler: called in the publisher's thread for each message that matches; it must return
+        at once, so it puts what is work into a bounded queue. What it raises is counted.
+        """
+        self._tally.inbox.listen(topic_filter, handler)
+
+    def reply(
+        self, topic: str, payload: bytes, correlation_data: bytes = b"", qos: int = 0
+    ) -> bool:
+        """Publish an answer, not retained, within the next 30 s or not at all; from any thread.
+
+        False where 32 answers wait already, and this one is dropped.
+        """
+        reply = Outgoing(topic, payload, qos, False, EXPIRY_S, correlation_data=correlation_data)
+        taken = self._replies.add(reply, self._clock.monotonic_ns())
+        self._tally.dropped += not taken
+        self._wake()
+        return taken
 
     def stop(self, timeout_s: float) -> bool:
         """Send what is pending for up to `timeout_s`, say goodbye, end the thread.
@@ -129,6 +173,11 @@ class Publisher:
         return True
 
     @property
+    def latency(self) -> Histogram:
+        """From `put` to the broker's acknowledgement, since the start."""
+        return self._tally.latency
+
+    @property
     def statistics(self) -> PublishStatistics:
         """Counts and latency so far."""
         return self._tally.snapshot(len(self._flight))
@@ -137,11 +186,17 @@ class Publisher:
         with contextlib.suppress(OSError):
             self._wake_writer.send(b"\0")
 
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name="edge-mqtt", daemon=True)
+
     def _run(self) -> None:
         while not self._stopping.is_set():
+            self.pulse.beat(CONNECTING_S)
             try:
                 self._outbox.retry()
                 self._connect_and_serve()
+            except CalledOffError:
+                return
             except ConnectFailedError as failure:
                 self._failed(failure)
             except ConnectionLostError as lost:
@@ -150,16 +205,20 @@ class Publisher:
                 _log.exception("publisher: unexpected error, connecting anew")
                 self._tally.last_error = repr(error)
             if not self._stopping.is_set():
-                self._stopping.wait(self._backoff.next_s())
+                pause_s = self._backoff.next_s()
+                self.pulse.beat(pause_s + PATIENCE_S)
+                self._stopping.wait(pause_s)
 
     def _connect_and_serve(self) -> None:
         will = self._status("offline")
         session = Session(
             *(self._settings, self._client_id, will, self._clock, self._wake_reader),
             stopping=self._stopping,
+            on_message=self._tally.inbox.take,
         )
         self._connected(session)
         try:
+            session.subscribe(self._tally.inbox.filters)
             self._send(session, self._status("online"))
             while not self._done():
                 self._exchange(session)
@@ -200,11 +259,14 @@ class Publisher:
 
     def _exchange(self, session: Session) -> None:
         """One round: send what there is room for, then wait for answers or news."""
+        self.pulse.beat()
         with contextlib.suppress(BlockingIOError):
             self._wake_reader.recv(4096)
         self._send_pending(session, self._flight.room - self._retained.waiting)
         while value := self._retained.take(self._flight.room):
             self._send(session, value)
+        while reply := self._replies.take(self._flight.room, self._clock.monotonic_ns()):
+            self._send(session, reply)
         acks = session.serve(LEAVING_S if self._stopping.is_set() else IDLE_S)
         now_ns = self._clock.monotonic_ns()
         self._settle(acks, now_ns)
@@ -244,6 +306,7 @@ class Publisher:
                 continue
             if landed.refusal:
                 self._tally.refused += 1
+                self._outbox.give_up(landed.given_up)
                 self._say(f"broker {self._settings.endpoint} refuses a message: {landed.refusal}")
                 continue
             self._tally.acked += 1
@@ -255,7 +318,7 @@ class Publisher:
 
     def _note_latency(self, pending: PendingMessage, now_ns: int) -> None:
         if pending.raised_ns is not None and pending.raised_ns >= self._connected_ns:
-            self._tally.latency_ns.append(now_ns - pending.raised_ns)
+            self._tally.note_latency(now_ns - pending.raised_ns)
 
     def _done(self) -> bool:
         if not self._stopping.is_set():
@@ -275,14 +338,6 @@ class Publisher:
     def _status(self, state: Presence) -> Outgoing:
         message = StatusMessage(state=state, since=self._since, version=self._version)
         return Outgoing(self._settings.topics.status, encode(message), qos=1, retain=True)
-
-
-def default_client_id(store: str) -> str:
-    """The same for one outbox at every start, so that the broker ends a connection left
-    half-open by a crash when the new one comes, instead of publishing its will later.
-    """
-    host = re.sub("[^A-Za-z0-9]", "", platform.node())[:9] or "host"
-    return f"edge-{host}-{hashlib.sha256(store.encode()).hexdigest()[:8]}"
 
 
 def _warn_of_plaintext(settings: MqttSettings) -> None:

@@ -1,4 +1,4 @@
-"""One connection to a broker, from CONNECT to its end; the only user of paho.
+"""One connection to a broker, from CONNECT to its end; the only user of paho's client.
 
 Each connection has a paho client of its own, so that nothing queued in it outlives the
 connection: what must not be lost waits in the outbox. The publisher's thread drives the
@@ -8,22 +8,31 @@ socket, hence callbacks run in it and an acknowledgement needs no second thread.
 from __future__ import annotations
 
 import contextlib
+import logging
 import select
 import socket
 import ssl
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from paho.mqtt.client import Client, DisconnectFlags, MQTTv5, MQTTv311
+from paho.mqtt.client import (
+    MQTT_LOG_ERR,
+    Client,
+    DisconnectFlags,
+    MQTTMessage,
+    MQTTv5,
+    MQTTv311,
+)
 from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.clock import Clock
 from edge.mqtt_settings import MqttSettings
+from edge.publish.credentials import password, tls_context
 from edge.publish.failure import (
     ConnectFailedError,
     ended,
@@ -31,7 +40,15 @@ from edge.publish.failure import (
     no_answer,
     refused,
     unreachable,
-    unreadable,
+)
+from edge.publish.inbox import Handler
+from edge.publish.packets import (
+    Outgoing,
+    connect_properties,
+    incoming,
+    payload_maximum,
+    publish_properties,
+    will_properties,
 )
 from firmware_bridge.stream import NS_PER_S
 
@@ -39,7 +56,10 @@ CONNECT_TIMEOUT_S = 5.0
 CONNACK_TIMEOUT_S = 10.0
 CONNACK_POLL_S = 0.1
 GOODBYE_ROUNDS = 5
-JSON = "application/json"
+READ_AT_ONCE = 64
+"""Messages to us that are read before what is to be sent gets its turn."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +70,12 @@ class Ack:
     refusal: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One publish. expiry_s: after which nobody wants it; None for never."""
-
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool = False
-    expiry_s: int | None = None
-    user_properties: tuple[tuple[str, str], ...] = ()
-
-
 class ConnectionLostError(Exception):
     """The connection ended."""
+
+
+class CalledOffError(Exception):
+    """Stopped before the broker answered, which is no fault of the broker."""
 
 
 class Session:
@@ -71,6 +83,7 @@ class Session:
 
     wake: readable when there is something to publish; ends a wait in `serve`.
     stopping: once set, an answer of the broker to CONNECT is waited for no more.
+    on_message: called in the thread that calls `serve`; must not raise.
     Raises ConnectFailedError where the broker cannot be reached or refuses.
     """
 
@@ -78,19 +91,26 @@ class Session:
         self,
         settings: MqttSettings,
         client_id: str,
-        will: Outgoing,
+        will: Outgoing | None,
         clock: Clock,
         wake: socket.socket,
         stopping: threading.Event | None = None,
+        on_message: Handler = lambda _: None,
     ) -> None:
         self.receive_maximum = 65_535
+        self.payload_maximum = payload_maximum(None)
+        self._unsent = 0
         self._settings = settings
         self._clock = clock
         self._wake = wake
         self._stopping = stopping or threading.Event()
         self._five = settings.protocol == 5
         self._acks: list[Ack] = []
+        self._on_message = on_message
+        self._heard = 0
+        self._filters: dict[int, Sequence[str]] = {}
         self._end = ""
+        self._said = ""
         self._connack: ReasonCode | None = None
         self._client = self._make_client(client_id, will)
         try:
@@ -100,20 +120,41 @@ class Session:
             raise
 
     def publish(self, message: Outgoing) -> int:
-        """Send; returns the message id that the Ack will carry. Raises ConnectionLostError."""
-        properties = _properties(message, PacketTypes.PUBLISH) if self._five else None
+        """Send, unless the broker takes nothing so large; returns the message id that the Ack will
+        carry. Raises ConnectionLostError."""
+        if len(message.payload) > self.payload_maximum:
+            self._unsent -= 1
+            self._acks.append(Ack(self._unsent, "Packet too large"))
+            return self._unsent
+        properties = publish_properties(message) if self._five else None
         info = self._client.publish(
             message.topic, message.payload, message.qos, message.retain, properties
         )
         self._check()
         return info.mid
 
+    def subscribe(self, filters: Sequence[str]) -> None:
+        """Have the broker send what matches, at QoS 1. Raises ConnectionLostError."""
+        if not filters:
+            return
+        options = SubscribeOptions(qos=1, retainAsPublished=True)
+        wanted: Any = [(each, options if self._five else 1) for each in filters]
+        _, mid = self._client.subscribe(wanted)
+        self._check()
+        if mid is not None:
+            self._filters[mid] = filters
+
+    @property
+    def subscribed(self) -> bool:
+        """Whether the broker has answered every subscription."""
+        return not self._filters
+
     def serve(self, timeout_s: float) -> list[Ack]:
         """Move bytes for up to `timeout_s`, less where something happens; gives new Acks.
 
         Raises ConnectionLostError.
         """
-        self._wait(timeout_s, [self._wake])
+        self._wait(0.0 if self._acks else timeout_s, [self._wake])
         acks, self._acks = self._acks, []
         if not acks:
             self._check()
@@ -128,10 +169,18 @@ class Session:
             [sock, *others], writers, [], 0.0 if buffered else timeout_s
         )
         if sock in ready or buffered:
-            self._client.loop_read()
+            self._read()
         if writable:
             self._client.loop_write()
         self._client.loop_misc()
+
+    def _read(self) -> None:
+        """What came, yet only so many messages to us that a flood of them holds nothing up."""
+        for _ in range(READ_AT_ONCE):
+            heard = self._heard
+            self._client.loop_read()
+            if self._heard == heard:
+                return
 
     def disconnect(self) -> None:
         """Say goodbye, so that the broker does not publish the will."""
@@ -149,7 +198,7 @@ class Session:
             with contextlib.suppress(OSError):
                 sock.close()
 
-    def _make_client(self, client_id: str, will: Outgoing) -> Client:
+    def _make_client(self, client_id: str, will: Outgoing | None) -> Client:
         client = Client(
             CallbackAPIVersion.VERSION2,
             client_id,
@@ -163,29 +212,40 @@ class Session:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
-        properties = _properties(will, PacketTypes.WILLMESSAGE) if self._five else None
-        client.will_set(will.topic, will.payload, will.qos, will.retain, properties)
+        client.on_log = self._on_log
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_incoming
+        if will:
+            properties = will_properties(will) if self._five else None
+            client.will_set(will.topic, will.payload, will.qos, will.retain, properties)
         username = self._settings.username or self._settings.endpoint.username
         if username:
-            client.username_pw_set(username, _password(self._settings))
+            client.username_pw_set(username, password(self._settings))
         if self._settings.endpoint.tls:
-            client.tls_set_context(_tls_context(self._settings))
+            client.tls_set_context(tls_context(self._settings))
         return client
 
     def _connect(self) -> None:
         endpoint = self._settings.endpoint
         try:
-            self._client.connect(endpoint.host, endpoint.port, self._settings.keepalive_s)
+            self._client.connect(
+                endpoint.host,
+                endpoint.port,
+                self._settings.keepalive_s,
+                properties=connect_properties() if self._five else None,
+            )
         except (OSError, ValueError) as error:
-            raise unreachable(self._settings, error) from None
+            raise unreachable(self._settings, error, self._clock.utc_ns()) from None
         deadline = self._clock.monotonic_ns() + int(CONNACK_TIMEOUT_S * NS_PER_S)
         while self._connack is None:
-            if self._clock.monotonic_ns() > deadline or self._stopping.is_set():
+            if self._stopping.is_set():
+                raise CalledOffError
+            if self._clock.monotonic_ns() > deadline:
                 raise no_answer(self._settings, CONNACK_TIMEOUT_S)
             try:
                 self._wait(CONNACK_POLL_S, [])
             except ConnectionLostError:
-                raise hung_up(self._settings) from None
+                raise hung_up(self._settings, self._said) from None
         if self._connack.is_failure:
             raise refused(self._settings, self._connack.value, str(self._connack))
 
@@ -209,6 +269,7 @@ class Session:
     ) -> None:
         self._connack = code
         self.receive_maximum = getattr(got, "ReceiveMaximum", self.receive_maximum)
+        self.payload_maximum = payload_maximum(got)
 
     def _on_disconnect(
         self,
@@ -220,21 +281,31 @@ class Session:
     ) -> None:
         self._end = self._end or ended(code.value, str(code))
 
+    def _on_log(self, _client: Client, _data: object, level: int, text: str) -> None:
+        """The only place where paho tells why TLS ended a connection."""
+        if level == MQTT_LOG_ERR:
+            self._said = text
+
     def _on_publish(
         self, _client: Client, _data: object, mid: int, code: ReasonCode, _got: Properties
     ) -> None:
         self._acks.append(Ack(mid, str(code) if code.is_failure else ""))
 
+    def _on_subscribe(
+        self, _client: Client, _data: object, mid: int, codes: list[ReasonCode], _got: object
+    ) -> None:
+        filters = self._filters.pop(mid, ())
+        for wanted, code in zip(filters, codes, strict=False):
+            if code.is_failure:
+                _log.warning(
+                    "broker %s refuses the subscription to %s (%s): check its access list",
+                    *(self._settings.endpoint, wanted, code),
+                )
 
-def _properties(message: Outgoing, packet: int) -> Properties:
-    properties = Properties(packet)  # type: ignore[no-untyped-call]
-    properties.PayloadFormatIndicator = 1
-    properties.ContentType = JSON
-    if message.expiry_s is not None:
-        properties.MessageExpiryInterval = message.expiry_s
-    for pair in message.user_properties:
-        properties.UserProperty = pair
-    return properties
+    def _on_incoming(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        self._heard += 1
+        with contextlib.suppress(UnicodeDecodeError):  # a topic that is no text is none of ours
+            self._on_message(incoming(message))
 
 
 def _send_at_once(_client: Client, _data: object, sock: Any) -> None:
@@ -242,29 +313,11 @@ def _send_at_once(_client: Client, _data: object, sock: Any) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _password(settings: MqttSettings) -> str | None:
-    if not settings.password_file:
-        return None
-    try:
-        text = Path(settings.password_file).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise unreadable("password_file", settings.password_file, error) from None
-    return text.split("\n", 1)[0].rstrip("\r")
-
-
-def _tls_context(settings: MqttSettings) -> ssl.SSLContext:
-    """TLS 1.2 or newer, host name and certificate checked; nothing switches that off."""
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file or None)
-    except (OSError, ssl.SSLError) as error:
-        raise unreadable("ca_file", settings.ca_file, error) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if settings.cert_file:
-        try:
-            context.load_cert_chain(settings.cert_file, settings.key_file or None)
-        except (OSError, ssl.SSLError) as error:
-            raise unreadable("cert_file", settings.cert_file, error) from None
-    return context
-
-
-__all__ = ["Ack", "ConnectFailedError", "ConnectionLostError", "Outgoing", "Session"]
+__all__ = [
+    "Ack",
+    "CalledOffError",
+    "ConnectFailedError",
+    "ConnectionLostError",
+    "Outgoing",
+    "Session",
+]

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from edge.histogram import Histogram
+from edge.publish.inbox import Inbox
 from firmware_bridge.stream import NS_PER_S
 
 NS_PER_MS = NS_PER_S // 1000
 KEPT_SAMPLES = 4096
+LATENCY_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 MIN_SAMPLES_FOR_P99 = 662
 """Below this a 99th percentile is not reported (early-stopping floor of MLPerf Inference)."""
 
@@ -29,7 +32,9 @@ class LatencyMs:
 @dataclass(frozen=True, slots=True)
 class PublishStatistics:
     """The publisher so far. sent counts every transmission, so sent - acked - refused is what
-    was sent again or is in flight. dropped: state messages that no broker was there for.
+    was sent again or is in flight. dropped: state messages that no broker was there for, and
+    answers beyond those that may wait. received: messages to us; received_too_large: of them
+    those over the limit, received_failures: calls of a listener that failed.
     """
 
     connected: bool
@@ -43,6 +48,9 @@ class PublishStatistics:
     in_flight: int
     last_error: str
     put_to_puback: LatencyMs
+    received: int = 0
+    received_too_large: int = 0
+    received_failures: int = 0
 
 
 @dataclass(slots=True)
@@ -58,7 +66,14 @@ class Tally:
     refused: int = 0
     dropped: int = 0
     last_error: str = ""
+    inbox: Inbox = field(default_factory=Inbox)
     latency_ns: deque[int] = field(default_factory=lambda: deque(maxlen=KEPT_SAMPLES))
+    latency: Histogram = field(default_factory=lambda: Histogram(LATENCY_BOUNDS_S))
+
+    def note_latency(self, latency_ns: int) -> None:
+        """One message was acknowledged so long after its `put`."""
+        self.latency_ns.append(latency_ns)
+        self.latency.add(latency_ns / NS_PER_S)
 
     def snapshot(self, in_flight: int) -> PublishStatistics:
         """The counts as they stand."""
@@ -74,6 +89,9 @@ class Tally:
             in_flight,
             self.last_error,
             _latency(sorted(self.latency_ns.copy())),
+            self.inbox.received,
+            self.inbox.too_large,
+            self.inbox.failures,
         )
 
 

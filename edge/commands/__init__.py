@@ -1,0 +1,1 @@
+"""Commands to a running monitor over MQTT: signed, counted, expiring, and denied by default."""

@@ -1,0 +1,96 @@
+"""What stands in the packets that we send and get, beside the payload."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from paho.mqtt.client import MQTTMessage
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from edge.publish.inbox import MAX_CORRELATION_BYTES, MAX_PACKET_BYTES, Incoming
+
+JSON = "application/json"
+PACKET_MAX, HEADER_MAX = 268_435_455, 1024
+"""Bytes: of any packet, by the protocol, and of what may stand before our payload."""
+UNACKNOWLEDGED = 16
+"""QoS 1 messages that an MQTT 5 broker may send us before our acknowledgement of the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One publish. expiry_s: after which nobody wants it; None for never. content_type: a MIME
+    type; what is not JSON counts as bytes, not text.
+    """
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool = False
+    expiry_s: int | None = None
+    user_properties: tuple[tuple[str, str], ...] = ()
+    correlation_data: bytes = b""
+    response_topic: str = ""
+    content_type: str = JSON
+
+
+def connect_properties() -> Properties:
+    """What an MQTT 5 broker is told of us: how much we take."""
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.MaximumPacketSize = MAX_PACKET_BYTES
+    properties.ReceiveMaximum = UNACKNOWLEDGED
+    return properties
+
+
+def payload_maximum(connack: Properties | None) -> int:
+    """Bytes of payload that the broker takes: it ends the connection where a packet is larger."""
+    return int(getattr(connack, "MaximumPacketSize", PACKET_MAX)) - HEADER_MAX
+
+
+def publish_properties(message: Outgoing) -> Properties:
+    """The MQTT 5 properties of a message."""
+    return _of_message(message, PacketTypes.PUBLISH)
+
+
+def will_properties(will: Outgoing) -> Properties:
+    """The MQTT 5 properties of a last will."""
+    return _of_message(will, PacketTypes.WILLMESSAGE)
+
+
+def incoming(message: MQTTMessage) -> Incoming:
+    """A message to us. Raises UnicodeDecodeError where its topic is no text."""
+    asked = message.properties
+    correlation = bytes(getattr(asked, "CorrelationData", b""))
+    return Incoming(
+        message.topic,
+        bytes(message.payload),
+        message.retain,
+        str(getattr(asked, "ResponseTopic", "")),
+        correlation if len(correlation) <= MAX_CORRELATION_BYTES else b"",
+    )
+
+
+def _of_message(message: Outgoing, packet: int) -> Properties:
+    properties = Properties(packet)  # type: ignore[no-untyped-call]
+    properties.PayloadFormatIndicator = int(message.content_type == JSON)
+    properties.ContentType = message.content_type
+    if message.expiry_s is not None:
+        properties.MessageExpiryInterval = message.expiry_s
+    for pair in message.user_properties:
+        properties.UserProperty = pair
+    if message.correlation_data:
+        properties.CorrelationData = message.correlation_data
+    if message.response_topic:
+        properties.ResponseTopic = message.response_topic
+    return properties
+
+
+__all__ = [
+    "JSON",
+    "Outgoing",
+    "connect_properties",
+    "incoming",
+    "payload_maximum",
+    "publish_properties",
+    "will_properties",
+]
