@@ -7,7 +7,9 @@ with Mosquitto() as broker, broker.subscribe("edge/#") as subscriber:
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -24,10 +26,12 @@ from typing import Any, Self
 import msgspec
 import pytest
 
-from edge.broker import accepts, find_mosquitto, free_port
+from edge.broker import find_mosquitto
+from tests.patience import WAIT_S
 
 HOST = "127.0.0.1"
-START_TIMEOUT_S = 10.0
+PORTS = range(12_000, 32_000)
+"""Below those that the system gives to connections, which could take a stopped broker's."""
 
 needs_mosquitto = pytest.mark.skipif(
     not (find_mosquitto() and shutil.which("mosquitto_sub") and shutil.which("mosquitto_pub")),
@@ -57,7 +61,7 @@ class Mosquitto:
     """
 
     def __init__(self, config: str = "", port: int = 0, durable: bool = False) -> None:
-        self.port = port or free_port()
+        self.port = port or own_port()
         self._extra = config
         self._durable = durable
         self._folder = tempfile.TemporaryDirectory(prefix="edge-test-broker-")
@@ -93,9 +97,10 @@ class Mosquitto:
         path = self.folder / "mosquitto.conf"
         path.write_text(self._config(), encoding="utf-8")
         with (self.folder / "log").open("ab") as log:
+            said = log.tell()
             self._process = subprocess.Popen([program, "-c", str(path)], stdout=log, stderr=log)
-        for _ in range(int(START_TIMEOUT_S / 0.01)):
-            if accepts(self.port):
+        for _ in range(int(WAIT_S / 0.01)):
+            if " version " in self.log[said:] and " running" in self.log[said:]:
                 return
             if self._process.poll() is not None:
                 break
@@ -107,7 +112,7 @@ class Mosquitto:
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
             self._process.send_signal(signal_number)
-            self._process.wait(START_TIMEOUT_S)
+            self._process.wait(WAIT_S)
             self._process = None
 
     def freeze(self) -> None:
@@ -146,7 +151,7 @@ class Mosquitto:
             "user root" if os.geteuid() == 0 else "",
             f"listener {self.port} {HOST}",
             "" if "allow_anonymous" in self._extra else "allow_anonymous true",
-            "log_dest stdout",
+            "log_dest stderr",
             "log_type all",
             "max_queued_messages 100000",
             f"persistence {'true' if self._durable else 'false'}",
@@ -166,7 +171,7 @@ class Subscriber:
         address = ["-h", HOST, "-p", str(port), "-q", "1", *arguments]
         marker = ["-r", "-t", self._ready_topic, "-m", "ready"]
         subprocess.run(["mosquitto_pub", *address, *marker], check=True)
-        command = ["mosquitto_sub", *address, "-F", "%r %t %p"]
+        command = ["mosquitto_sub", *address, "-F", "%r %t %x"]
         for topic in (*topics, self._ready_topic):
             command += ["-t", topic]
         if session:
@@ -178,7 +183,7 @@ class Subscriber:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         with self._changed:
-            if not self._changed.wait_for(lambda: self._ready, START_TIMEOUT_S):
+            if not self._changed.wait_for(lambda: self._ready, WAIT_S):
                 raise RuntimeError("mosquitto_sub did not subscribe")
 
     def __enter__(self) -> Self:
@@ -205,7 +210,7 @@ class Subscriber:
     def wait_for(
         self,
         wanted: int | Callable[[list[Received]], bool],
-        timeout_s: float = 30.0,
+        timeout_s: float = WAIT_S,
     ) -> list[Received]:
         """Everything so far, once that is `wanted` messages or satisfies the condition.
 
@@ -221,8 +226,8 @@ class Subscriber:
     def close(self) -> None:
         """End the process."""
         self._process.terminate()
-        self._process.wait(START_TIMEOUT_S)
-        self._reader.join(START_TIMEOUT_S)
+        self._process.wait(WAIT_S)
+        self._reader.join(WAIT_S)
         if self._process.stdout:
             self._process.stdout.close()
 
@@ -234,8 +239,18 @@ class Subscriber:
                 if topic == self._ready_topic:
                     self._ready = True
                 else:
-                    self._received.append(Received(topic, payload, retained == "1"))
+                    text = bytes.fromhex(payload).decode("utf-8", "replace")
+                    self._received.append(Received(topic, text, retained == "1"))
                 self._changed.notify_all()
+
+
+def own_port() -> int:
+    """A port on which nothing listens and that no connection is given by the system."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 class BlackHole:
@@ -255,3 +270,8 @@ class BlackHole:
         traceback: TracebackType | None,
     ) -> None:
         self._server.close()
+
+    def accept(self) -> socket.socket:
+        """The next connection, once it is there."""
+        self._server.settimeout(WAIT_S)
+        return self._server.accept()[0]

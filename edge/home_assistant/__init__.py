@@ -1,0 +1,1 @@
+"""The patients' monitors as devices in Home Assistant, by MQTT discovery."""
