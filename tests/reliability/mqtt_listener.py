@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
+from tests.patience import WAIT_S
+
 CONNACK = {4: bytes([0x20, 2, 0, 0]), 5: bytes([0x20, 3, 0, 0, 0])}
 """By protocol level: 4 is MQTT 3.1.1."""
 LEVEL_AT = 6
@@ -57,7 +59,7 @@ class MqttListener:
         for peer in list(self._peers):
             with contextlib.suppress(OSError):
                 peer.shutdown(socket.SHUT_RDWR)
-        self._thread.join(5.0)
+        self._thread.join(WAIT_S)
 
     def _accept(self) -> None:
         while True:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-FULL = os.environ.get("EDGE_RELIABILITY") == "full"
-"""Every point and thousands of images, as `make reliability` runs them; else a sample."""
+from tests.patience import FULL
 
 
 def _may_trace() -> bool:

@@ -15,6 +15,7 @@ import pytest
 from edge.mqtt_settings import MqttSettings
 from edge.outbox import Outbox
 from edge.publish import Publisher, backoff, flight
+from tests.patience import WAIT_S
 from tests.reliability.mqtt_listener import Answer, MqttListener, acknowledge
 from tests.reliability.workload import alert
 
@@ -28,7 +29,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "LONGEST_S", 0.05)
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+def until(condition: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
     for _ in range(int(timeout_s / 0.01)):
         if condition():
             return

@@ -14,6 +14,7 @@ import pytest
 from edge.outbox import Outbox
 from edge.publish.flight import WINDOW
 from tests.mosquitto import Mosquitto, Received, needs_mosquitto
+from tests.patience import WAIT_S
 from tests.reliability.strace import FULL, environment
 
 KILLS = 50 if FULL else 5
@@ -86,7 +87,7 @@ def drain(path: Path, url: str) -> None:
     assert counts.raised == counts.delivered + counts.evicted + counts.pending
     publisher = Publisher(MqttSettings(url=url), outbox)
     publisher.start()
-    assert publisher.first_connect(30.0).connected
-    assert publisher.stop(60.0)
+    assert publisher.first_connect(WAIT_S).connected
+    assert publisher.stop(WAIT_S)
     assert outbox.counts.pending == 0
     outbox.close()

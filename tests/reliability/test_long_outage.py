@@ -17,6 +17,7 @@ from edge.mqtt_settings import MqttSettings
 from edge.outbox import TELEMETRY_RANK, Outbox
 from edge.publish import Publisher
 from tests.edge.outbox.messages import memory_folder
+from tests.patience import WAIT_S
 from tests.reliability.mqtt_listener import MqttListener
 from tests.reliability.strace import FULL, environment
 
@@ -75,7 +76,7 @@ def test_days_without_a_broker_lose_nothing_and_alarms_go_first(path: Path) -> N
         publisher = Publisher(MqttSettings(url=broker.url), outbox)
         began = time.monotonic()
         publisher.start()
-        assert publisher.first_connect(30.0).connected
+        assert publisher.first_connect(WAIT_S).connected
         assert publisher.stop(900.0)
         seconds = time.monotonic() - began
         seqs = [each["seq"] for each in broker.received]

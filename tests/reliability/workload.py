@@ -10,6 +10,7 @@ from pathlib import Path
 from edge.mqtt_settings import MqttSettings
 from edge.outbox import OutboundMessage, Outbox, OutboxLimits
 from edge.publish import Publisher
+from tests.patience import WAIT_S
 
 STORED = 8
 """Alerts in a store before a process begins, all of high priority."""
@@ -17,7 +18,6 @@ SENT = 3 * STORED
 """Of those in a store that a process is to send: more than may be in flight."""
 LIMITS = OutboxLimits(pending_rows=12, log_rows=40, file_bytes=256 << 10)
 SENDING = OutboxLimits(pending_rows=SENT, log_rows=SENT, file_bytes=256 << 10)
-PATIENCE_S = 30.0
 
 
 def alert(patient: str, seq: int, rank: int = 0) -> OutboundMessage:
@@ -72,8 +72,8 @@ def send(outbox: Outbox, url: str) -> None:
     """Publish what waits, in the publisher's thread."""
     publisher = Publisher(MqttSettings(url=url), outbox)
     publisher.start()
-    publisher.first_connect(PATIENCE_S)
-    publisher.stop(PATIENCE_S)
+    publisher.first_connect(WAIT_S)
+    publisher.stop(WAIT_S)
 
 
 def read_told(path: Path) -> set[int]:

@@ -1,0 +1,105 @@
+"""Serves the figures over HTTP, one request at a time, in a thread of its own."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from socketserver import TCPServer
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from edge.errors import ConfigError, UsageError
+from edge.health.report import HealthReporter
+from edge.metrics.settings import MetricsSettings
+from firmware_bridge.pulse import Pulse
+from firmware_bridge.transports.sockets import Endpoint
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+__all__ = ["MetricsServer"]
+
+REQUEST_S = 5.0
+"""Whoever asks and then says nothing is hung up on after so long."""
+POLL_S = 0.2
+
+
+class MetricsServer:
+    """Answers every GET with the figures of that moment.
+
+    Raises UsageError where prometheus-client is missing, ConfigError where it cannot listen.
+    """
+
+    def __init__(self, settings: MetricsSettings, reporter: HealthReporter) -> None:
+        at = settings.endpoint
+        app = _application(settings, reporter)
+        family = _V6Server if ":" in at.host else _Server
+        try:
+            self._server = make_server(at.host, at.port, app, family, _Handler)
+        except OSError as error:
+            raise ConfigError(
+                f"metrics: listen = {settings.listen}: {error.strerror or error}; name another port"
+            ) from None
+        self.endpoint = Endpoint(at.host, self._server.server_port)
+        """Where it listens."""
+        self.pulse = Pulse()
+        """Never beats: only its death is noticed."""
+        self._closing = False
+        self._thread = self._new_thread()
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def restart(self) -> None:
+        """Go on in another thread, after the first one died."""
+        self._thread = self._new_thread()
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs, or has ended because it was told to."""
+        return self._thread.is_alive() or self._closing
+
+    def close(self) -> None:
+        """Answer no more."""
+        self._closing = True
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join(REQUEST_S)
+        self._server.server_close()
+
+    def _new_thread(self) -> threading.Thread:
+        serve = self._server.serve_forever
+        return threading.Thread(target=serve, args=(POLL_S,), name="edge-metrics", daemon=True)
+
+
+class _Server(WSGIServer):
+    """Does not ask the name server what this machine is called."""
+
+    def server_bind(self) -> None:
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "localhost", self.server_address[1]
+        self.setup_environ()
+
+
+class _V6Server(_Server):
+    address_family = socket.AF_INET6
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = REQUEST_S
+
+    def log_message(self, format: str, *args: object) -> None:
+        """A request is no news."""
+
+
+def _application(settings: MetricsSettings, reporter: HealthReporter) -> WSGIApplication:
+    try:
+        from edge.metrics.collector import application
+    except ImportError:
+        raise UsageError(
+            "[metrics] needs prometheus-client: pip install 'edge[metrics]', or leave out "
+            "metrics.listen"
+        ) from None
+    return application(settings, reporter)

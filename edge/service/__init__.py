@@ -1,0 +1,1 @@
+"""`edge run` under a service manager: the unit, and what the manager is told."""

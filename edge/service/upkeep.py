@@ -1,0 +1,160 @@
+"""Beside a run: supervision, watchdog, health and metrics, from its start to its end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+
+from edge.announce import Announcer
+from edge.clock import Clock
+from edge.commands.desk import Desk
+from edge.config import Config
+from edge.health.beacon import EXPIRY_S, Beacon
+from edge.health.report import HealthReporter, Parts, without_folders
+from edge.health.watch import ServiceWatch
+from edge.metrics.server import MetricsServer
+from edge.outbox import Outbox
+from edge.publish import Publisher
+from edge.record.recorder import Recorder
+from edge.runtime import Runtime
+from edge.service.notify import Notifier
+from edge.service.status import status_line
+from edge.supervision import CHECK_S, Part, Supervisor, end_process
+from firmware_bridge.link import Link
+from firmware_bridge.stream import NS_PER_S
+
+__all__ = ["RunParts", "Upkeep"]
+
+STATUS_NS = 5 * NS_PER_S
+CLOSE_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunParts:
+    """The parts of a run that are looked after."""
+
+    runtime: Runtime
+    announcer: Announcer
+    outbox: Outbox | None = None
+    publisher: Publisher | None = None
+    recorder: Recorder | None = None
+    desk: Desk | None = None
+
+
+class Upkeep:
+    """Looks after a run. `start` before the run, `close` after it.
+
+    supervised: whoever started the process starts it again, though no socket of systemd says so.
+    Raises what `MetricsServer` does.
+    """
+
+    def __init__(
+        self, run: RunParts, config: Config, clock: Clock, supervised: bool = False
+    ) -> None:
+        self._run = run
+        self._clock = clock
+        self._notifier = Notifier()
+        self._status_due_ns = 0
+        self._is_ready = False
+        watchdog_s = self._notifier.watchdog_s
+        self._supervisor = Supervisor(
+            clock,
+            end_process if supervised or self._notifier.present else None,
+            self._well,
+            min(CHECK_S, watchdog_s / 4) if watchdog_s else CHECK_S,
+        )
+        self._watch = ServiceWatch(clock)
+        run.runtime.observe(self._watch)
+        if run.outbox:
+            outbox = run.outbox
+            for monitor in run.runtime.monitors:
+                monitor.storage_trouble = lambda: without_folders(outbox.trouble)
+        parts = Parts(
+            *(run.runtime, run.announcer, self._watch, self._supervisor),
+            *(run.outbox, run.publisher, run.recorder, run.desk),
+        )
+        reporter = HealthReporter(parts, clock, version("edge"))
+        self._beacon = self._beacon_for(config, reporter)
+        listens = bool(config.metrics.listen)
+        self._metrics = MetricsServer(config.metrics, reporter) if listens else None
+
+    def start(self) -> None:
+        """Begin; the manager hears that the service is ready once the engine has its first turn,
+        after all links were started.
+        """
+        self._supervisor.watch(self._parts())
+        self._run.runtime.call(self._ready)
+        self._beacon.start()
+        if self._metrics:
+            self._metrics.start()
+            log.info("metrics on http://%s/metrics", self._metrics.endpoint)
+
+    def reloading(self, under_way: bool) -> None:
+        """A reload begins, or is over."""
+        if under_way:
+            self._notifier.reloading(self._clock.monotonic_ns())
+        elif self._is_ready:
+            self._notifier.ready()
+
+    def close(self) -> None:
+        """The run is over: its parts may end now."""
+        self._notifier.stopping()
+        self._supervisor.close(CLOSE_S)
+        self._beacon.close(CLOSE_S)
+        if self._metrics:
+            self._metrics.close()
+
+    def _ready(self) -> None:
+        """Everything has been started, so whatever does not run has died."""
+        self._is_ready = True
+        self._supervisor.start()
+        self._notifier.ready()
+
+    def _well(self) -> None:
+        """Feed the watchdog: every part that owes a sign of life has given it."""
+        self._notifier.watchdog()
+        now_ns = self._clock.monotonic_ns()
+        if now_ns >= self._status_due_ns:
+            self._status_due_ns = now_ns + STATUS_NS
+            self._notifier.status(status_line(each.state for each in self._watch.patients.values()))
+
+    def _beacon_for(self, config: Config, reporter: HealthReporter) -> Beacon:
+        """One that speaks to the broker, where there is one."""
+        publisher = self._run.publisher
+        if publisher is None or config.mqtt is None:
+            return Beacon(reporter, lambda _: None)
+        retain, topic = publisher.retain, config.mqtt.topics.health
+        return Beacon(reporter, lambda payload: retain(topic, payload, qos=0, expiry_s=EXPIRY_S))
+
+    def _parts(self) -> Iterator[Part]:
+        run = self._run
+        yield Part("engine", run.runtime.pulse, lambda: True)
+        for monitor, link in run.runtime.links:
+            needed = partial(_is_needed, run.runtime, link)
+            yield Part(f"link of {monitor.patient.id}", link.pulse, needed, link.restart)
+        sinks = run.announcer
+        yield Part("sinks", sinks.pulse, lambda: sinks.alive, sinks.restart)
+        if publisher := run.publisher:
+            yield Part("publisher", publisher.pulse, lambda: publisher.alive, publisher.restart)
+        if recorder := run.recorder:
+            yield _expendable("recorder", recorder)
+        if desk := run.desk:
+            yield _expendable("commands", desk)
+        if metrics := self._metrics:
+            yield _expendable("metrics", metrics)
+        yield _expendable("health", self._beacon)
+
+
+def _expendable(name: str, part: Recorder | Desk | Beacon | MetricsServer) -> Part:
+    """A part for which the monitoring is not interrupted."""
+    return Part(name, part.pulse, lambda: part.alive, part.restart, essential=False)
+
+
+def _is_needed(runtime: Runtime, link: Link) -> bool:
+    """Whether a link lives, or has a right to be dead."""
+    return link.alive or link.finished or runtime.stopping
