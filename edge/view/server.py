@@ -1,0 +1,168 @@
+"""The page's port, in a thread and an event loop of its own, and the bounds of its connections."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from edge.errors import EdgeError
+from edge.view.requests import REQUEST_BYTES_MAX
+
+__all__ = ["BoundedListener", "ViewServer"]
+
+CONNECTIONS_MAX = 64
+"""Of 16 viewers, each may have six more under way for the files of the page; others wait."""
+REQUEST_S = 10.0
+"""A connection that has not asked for anything by then is closed."""
+PING_S = 8.0
+"""How often a viewer is asked for a sign of life, and how long it may take."""
+WRITE_BYTES_MAX = 1 << 20
+FRAGMENTS_MAX = 64
+START_S = 10.0
+STOP_S = 3.0
+HEADER_BYTES_MAX = 16_384
+
+log = logging.getLogger(__name__)
+
+
+class ViewServer:
+    """Serves an application until stopped. beside: runs in the same loop, as long as it."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        listening: BoundedListener,
+        tls: ssl.SSLContext | None,
+        beside: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._listening = listening
+        self._beside = beside
+        config = uvicorn.Config(
+            app,
+            http=_Http,
+            ws=_WebSocket,
+            ws_max_size=REQUEST_BYTES_MAX,
+            ws_ping_interval=PING_S,
+            ws_ping_timeout=PING_S,
+            ws_per_message_deflate=False,
+            lifespan="off",
+            loop="asyncio",
+            interface="asgi3",
+            log_config=None,
+            log_level=logging.CRITICAL + 1,  # its lines may name what a request carries
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            h11_max_incomplete_event_size=HEADER_BYTES_MAX,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=1,
+        )
+        config.load()
+        config.ssl = tls
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="edge-view", daemon=True)
+        self._started = threading.Event()
+        self._fault: Exception | None = None
+
+    def start(self) -> None:
+        """Serve. Raises EdgeError where that cannot be."""
+        self._thread.start()
+        if not self._started.wait(START_S) or self._fault:
+            raise EdgeError(f"view: the page cannot be served: {self._fault or 'it hangs'}")
+
+    def stop(self) -> None:
+        """End the thread; waits 3 s at most."""
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join(STOP_S)
+        self._listening.close()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:  # a defect of the page's ends the page, nothing else
+            self._fault = error
+            log.exception("the live page has ended")
+        finally:
+            self._started.set()
+
+    async def _serve(self) -> None:
+        beside = asyncio.ensure_future(self._beside())
+        serving = asyncio.ensure_future(self._server.serve([self._listening]))
+        while not self._server.started and not serving.done():
+            await asyncio.sleep(0.01)
+        self._started.set()
+        await asyncio.wait([beside, serving], return_when=asyncio.FIRST_COMPLETED)
+        self._server.should_exit = True
+        await serving
+        if beside.done():
+            beside.result()
+        beside.cancel()
+
+
+class BoundedListener(socket.socket):
+    """A listening socket that hangs up on whoever would be one too many.
+
+    Bounds also what has not got as far as a request, such as TLS handshakes.
+    """
+
+    @classmethod
+    def over(cls, listening: socket.socket) -> BoundedListener:
+        """Takes over a socket that listens."""
+        made = cls(listening.family, listening.type, listening.proto, listening.detach())
+        made._open = []
+        return made
+
+    _open: list[socket.socket]
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """The next connection. Raises ConnectionAbortedError where there are too many."""
+        connection, address = super().accept()
+        self._open = [each for each in self._open if each.fileno() >= 0]
+        if len(self._open) >= CONNECTIONS_MAX:
+            connection.close()
+            raise ConnectionAbortedError
+        self._open.append(connection)
+        return connection, address
+
+
+class _Http(H11Protocol):
+    """Waits for a request for a while, not for ever."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(REQUEST_S, self._asked_by_now)
+
+    def _asked_by_now(self) -> None:
+        waiting = self in self.connections and (
+            self.cycle is None or not self.cycle.response_complete
+        )
+        if waiting:
+            self.transport.abort()
+
+
+class _WebSocket(WebSocketsSansIOProtocol):
+    """Lets go of a viewer that sleeps, sends pieces without end, or never reads its pongs."""
+
+    def keepalive_timeout(self) -> None:
+        self.transport.abort()
+
+    def handle_ping(self) -> None:
+        super().handle_ping()
+        if self.transport.get_write_buffer_size() > WRITE_BYTES_MAX:
+            self.transport.abort()
+
+    def handle_cont(self, event: Any) -> None:
+        super().handle_cont(event)
+        if len(self.frames) > FRAGMENTS_MAX:
+            self.transport.abort()
