@@ -82,7 +82,8 @@ class QualityNote(msgspec.Struct, frozen=True, array_like=True, tag="quality"):
 class AlertNote(msgspec.Struct, frozen=True, array_like=True, tag="alert"):
     """One step of one alarm condition. time_ns: when it was decided; the rest as in `Alert`.
 
-    alarm_type: "physiological" or "technical".
+    alarm_type: "physiological" or "technical". state: "active", "latched" where the condition is
+    gone and its alarm is not, or "inactive"; in recordings of older releases always "active".
     """
 
     time_ns: int
@@ -93,6 +94,7 @@ class AlertNote(msgspec.Struct, frozen=True, array_like=True, tag="alert"):
     phase: str
     onset_ns: int
     evidence: dict[str, Scalar]
+    state: str = "active"
 
 
 class TechnicalNote(msgspec.Struct, frozen=True, array_like=True, tag="technical"):
@@ -134,6 +136,7 @@ def alert_note(alert: Alert) -> AlertNote:
         str(alert.phase),
         alert.onset_ns,
         {name: _scalar(value) for name, value in alert.evidence.items()},
+        str(alert.state),
     )
 
 

@@ -23,6 +23,7 @@ from edge.record.shelf import Shelf
 from edge.record.track import Happening, Track
 from edge.record.volume import Volume
 from edge.record_settings import RecordSettings
+from firmware_bridge.pulse import Pulse
 from firmware_bridge.stream import Chunk
 
 __all__ = ["Recorder", "RecordingCounts"]
@@ -32,6 +33,8 @@ HAND_OVER_NS = 800_000_000
 and the writing less than a second."""
 HAPPENINGS_MAX = 512
 """Handed over earlier where so many have gathered: sources may be faster than real time."""
+SLOW_DISK_S = 60.0
+"""How long the disk may take over one batch before the thread counts as hanging."""
 WAITING = 64
 """Batches that may wait for the disk: most of a minute of a card that is busy with itself."""
 
@@ -72,7 +75,10 @@ class Recorder:
         self._refused = 0
         self._queue: queue.Queue[_Batch | None] = queue.Queue(WAITING)
         self._tracks: dict[str, tuple[Track, Volume]] = {}
-        self._thread = threading.Thread(target=self._run, name="edge-record", daemon=True)
+        self._closing = False
+        self.pulse = Pulse()
+        """Beats at every batch."""
+        self._thread = self._new_thread()
 
     @property
     def counts(self) -> RecordingCounts:
@@ -85,9 +91,27 @@ class Recorder:
         """Begin to write what is handed over."""
         self._thread.start()
 
+    def restart(self) -> None:
+        """Go on in another thread, after the first one died."""
+        self._thread = self._new_thread()
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs, or has ended because it was told to."""
+        return self._thread.is_alive() or self._closing
+
+    @property
+    def queued(self) -> int:
+        """Batches that wait for the disk."""
+        return self._queue.qsize()
+
     def close(self, timeout_s: float) -> None:
-        """Write what waits, for so long at most, and complete the files."""
+        """Write what waits, for so long at most, and complete the files; once."""
+        if self._closing:
+            return
         self._hand_over()
+        self._closing = True
         try:
             self._queue.put(None, timeout=timeout_s)
         except queue.Full:
@@ -126,8 +150,17 @@ class Recorder:
                 log.warning("recording: the disk is too slow; what it cannot take is left out")
             self._dropped += _samples(happenings)
 
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name="edge-record", daemon=True)
+
+    def _next(self) -> _Batch | None:
+        self.pulse.rest()
+        batch = self._queue.get()
+        self.pulse.beat(SLOW_DISK_S)
+        return batch
+
     def _run(self) -> None:
-        while (batch := self._queue.get()) is not None:
+        while (batch := self._next()) is not None:
             by_patient: dict[str, list[Happening]] = {}
             for each in batch.happenings:
                 by_patient.setdefault(each.monitor.patient.id, []).append(each)

@@ -13,6 +13,7 @@ from edge.record import Block, Lost, Notes, open_recording
 from edge.record.recorder import Recorder
 from edge.record_settings import RecordSettings
 from firmware_bridge.stream import NS_PER_S, Chunk, FormatChange, Gap, StreamFormat
+from tests.patience import WAIT_S
 
 UTC_NS = 1_800_000_000 * NS_PER_S
 FORMATS = (
@@ -101,7 +102,7 @@ def record(root, *steps, clock=None, stream=None, **settings):
     for step in steps:
         recorder.stepped(monitor(stream, step), step)
         hand_over(recorder, clock)
-    recorder.close(10)
+    recorder.close(WAIT_S)
     return recorder
 
 
@@ -169,5 +170,5 @@ def record_events(root, drawn):
         hand_over(recorder, clock)
         clock.now_ns += 61 * NS_PER_S
         group = []
-    recorder.close(10)
+    recorder.close(WAIT_S)
     return [each for each in events if each is not None]

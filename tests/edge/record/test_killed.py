@@ -11,6 +11,7 @@ import numpy as np
 from edge.record import open_recording
 from firmware_bridge.source import open_source
 from tests.edge.record.recorded import blocks, lost
+from tests.patience import WAIT_S
 
 RATE_HZ = 250
 URI = "sim:?scenario=sinus&leads=2&seed=7"
@@ -40,7 +41,7 @@ def test_a_killed_run_loses_at_most_its_last_second(tmp_path):
             if delivered > 4 * RATE_HZ:
                 os.kill(running.pid, signal.SIGKILL)
                 break
-        running.wait(10)
+        running.wait(WAIT_S)
     assert running.returncode == -signal.SIGKILL
     recording = open_recording(tmp_path)
     entries = list(recording.read())

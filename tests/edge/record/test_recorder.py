@@ -38,6 +38,7 @@ from tests.edge.record.recorded import (
     recorder_in,
     written,
 )
+from tests.patience import WAIT_S
 
 
 def steps_of(stream, count, samples=250):
@@ -64,7 +65,7 @@ def test_annotations_are_kept_in_the_order_in_which_they_became_known(tmp_path):
     recorder = recorder_in(tmp_path, stream.clock)
     recorder.link_changed(monitor(stream), LinkReport("streaming", ""))
     recorder.stepped(monitor(stream, step), step)
-    recorder.close(10)
+    recorder.close(WAIT_S)
     assert notes(written(tmp_path)) == [
         TechnicalNote(2 * NS_PER_S, "link_streaming"),
         BeatNote(400_000_000, "U", 0.0, 801.26, 1234.6, 0),
@@ -108,7 +109,7 @@ def test_pieces_end_by_age_and_by_size(tmp_path):
         recorder.ticked(())
         if second % 20 == 19:
             wait_until_written(recorder, (second + 1) * 1000)
-    recorder.close(10)
+    recorder.close(WAIT_S)
     assert len(pieces_of(tmp_path / "p")) == 5
     assert by_index(blocks(written(tmp_path))) == by_index(e for s in steps for e in s.events)
 
@@ -120,10 +121,10 @@ def test_pieces_end_by_age_and_by_size(tmp_path):
 
 def wait_until_written(recorder, least_bytes):
     done = threading.Event()
-    for _ in range(1000):
+    for _ in range(int(WAIT_S / 0.01)):
         if recorder.counts.bytes >= least_bytes or done.wait(0.01):
             return
-    raise AssertionError(f"{recorder.counts} after ten seconds")
+    raise AssertionError(f"{recorder.counts} after {WAIT_S:g} s")
 
 
 def test_the_budget_deletes_the_oldest_closed_pieces_and_never_the_running_one(tmp_path):
@@ -177,7 +178,7 @@ def test_a_full_disk_costs_its_samples_and_nothing_else(tmp_path, monkeypatch, c
         recorder.stepped(monitor(stream, step), step)
         hand_over(recorder, stream.clock)
         wait_for_change(recorder, before)
-    recorder.close(10)
+    recorder.close(WAIT_S)
     entries = written(tmp_path)
     ((start, length, cause),) = lost(entries)
     assert (start, cause) == (5 * 250, "unrecorded")
@@ -190,11 +191,11 @@ def test_a_full_disk_costs_its_samples_and_nothing_else(tmp_path, monkeypatch, c
 
 def wait_for_change(recorder, before):
     done = threading.Event()
-    for _ in range(1000):
+    for _ in range(int(WAIT_S / 0.005)):
         if recorder.counts != before:
             return
         done.wait(0.005)
-    raise AssertionError("nothing was written or refused in five seconds")
+    raise AssertionError(f"nothing was written or refused in {WAIT_S:g} s")
 
 
 def test_recording_rests_while_the_reserve_is_not_free(tmp_path, caplog):
@@ -204,7 +205,7 @@ def test_recording_rests_while_the_reserve_is_not_free(tmp_path, caplog):
     recorder.start()
     (step,) = steps_of(stream, 1)
     recorder.stepped(monitor(stream, step), step)
-    recorder.close(10)
+    recorder.close(WAIT_S)
     assert recorder.counts.unrecorded == 250
     assert "100000000 MB" in caplog.text
     assert not (tmp_path / "p").exists()
@@ -219,20 +220,20 @@ def test_a_slow_disk_never_holds_the_engine_up(tmp_path, monkeypatch):
 
     def slow(piece, data):
         entered.set()
-        released.wait(30)
+        released.wait(WAIT_S)
         append(piece, data)
 
     monkeypatch.setattr(Piece, "append", slow)
     recorder.stepped(monitor(stream, steps[0]), steps[0])
     hand_over(recorder, stream.clock)
-    assert entered.wait(10)
+    assert entered.wait(WAIT_S)
     for step in steps[1:-1]:
         recorder.stepped(monitor(stream, step), step)
         hand_over(recorder, stream.clock)
     released.set()
     wait_until_written(recorder, (WAITING + 1) * 1000)
     recorder.stepped(monitor(stream, steps[-1]), steps[-1])
-    recorder.close(10)
+    recorder.close(WAIT_S)
     entries = written(tmp_path)
     dropped = 18 * 250
     assert lost(entries) == [((WAITING + 1) * 250, dropped, "unrecorded")]
@@ -262,7 +263,7 @@ def test_whose_recording_is_meant_must_be_clear(tmp_path):
     (step,) = steps_of(stream, 1)
     for patient in ("anna", "bert"):
         recorder.stepped(monitor(stream, step, patient), step)
-    recorder.close(10)
+    recorder.close(WAIT_S)
     with pytest.raises(RecordingError, match="anna, bert; say --patient"):
         open_recording(tmp_path)
     with pytest.raises(RecordingError, match="no recording of 'carl'"):
