@@ -5,12 +5,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 SOURCE := setup.cfg pyproject.toml
 
-.PHONY: demo test lint types contracts unit bench evaluate reliability train schemas clean help
+.PHONY: demo test lint types contracts unit bench results evaluate reliability train schemas clean help
 
 help:
 	@echo "make demo    watch ECG flow from a patch to alerts on MQTT (about a minute)"
 	@echo "make test    style, types, import contracts and all tests"
 	@echo "make bench   speed of the signal path and of publishing, beside its peers"
+	@echo "make results  all benchmarks, one page: docs/results.md (a quarter of an hour of a quiet machine)"
 	@echo "make evaluate  figures on all annotated recordings in EDGE_DATA (half an hour of one core)"
 	@echo "make reliability  kill and cut the power at every step of an alert (half an hour of two cores)"
 	@echo "make train     data, pre-training, training, export and figures of the encoder (2 hours of one core)"
@@ -31,6 +32,8 @@ types: $(VENV)/.test
 contracts: $(VENV)/.test
 	$(BIN)/lint-imports
 
+PYTEST ?= -n 2 --dist loadfile
+
 unit: $(VENV)/.test
 	$(BIN)/python -m pytest $(PYTEST)
 
@@ -39,6 +42,9 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.bench_publish
 	$(BIN)/python -m benchmarks.bench_damage
 	$(BIN)/python -m benchmarks.bench_delay
+
+results: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.results
 
 EDGE_DATA ?= ../shared/data
 RATCHET   ?= --ratchet benchmarks/ratchet.json
@@ -61,7 +67,8 @@ evaluate: $(VENV)/.demo
 	$(call HAVE,nstdb/em.hea) $(JUDGE) qrs $(EDGE_DATA)/mitdb --lead 0 $(NOISE) --noise-method whole --snr 0 $(RATCHET)
 
 reliability: $(VENV)/.test
-	EDGE_RELIABILITY=full $(BIN)/python -m pytest tests/reliability -s
+	EDGE_RELIABILITY=full $(BIN)/python -m pytest -s tests/reliability tests/firmware_bridge/test_link.py \
+		tests/firmware_bridge/test_ble_link.py tests/firmware_bridge/test_time_base.py
 
 SIZE  ?= s
 CINC  ?= $(EDGE_DATA)/cinc2017

@@ -85,7 +85,7 @@ def main() -> None:
     chosen = [each for each in specimens() if options.device in (None, each.device)]
     costs = [measure(each, options.seconds) for each in chosen]
     if options.json:
-        print(json.dumps({"machine": machine(), "costs": [asdict(each) for each in costs]}))
+        print(json.dumps({"machine": machine(), "rows": [asdict(each) for each in costs]}))
         return
     print(f"{'session':<58}{'packets':>8}{'samples':>8}{'us/packet':>11}{'ns/sample':>11}  budget")
     for each in costs:
