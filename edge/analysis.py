@@ -50,6 +50,11 @@ class Analysis:
         """The encoder at work, None on rules alone."""
         return self._stage.encoder if self._stage else None
 
+    @property
+    def bundle_sha256(self) -> str:
+        """Of the manifest of the bundle at work; empty on rules alone."""
+        return self._stage.bundle_sha256 if self._stage else ""
+
     def process(
         self, start: int, conditioned_uv: NDArray[np.float32], weights: Sequence[float]
     ) -> list[Observation]:

@@ -16,10 +16,18 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from edge.alarm.adjustable import check_bounds
+from edge.alarm.attendance_settings import AttendanceSettings
 from edge.alarm.limits import AlarmLimits
+from edge.commands.settings import CommandSettings
 from edge.errors import ConfigError
+from edge.home_assistant.settings import HomeAssistantSettings
+from edge.lsl_settings import LslSettings
+from edge.messages import checked_id
+from edge.metrics.settings import MetricsSettings
 from edge.mqtt_settings import MqttSettings
 from edge.record_settings import RecordSettings
+from edge.view_settings import ViewSettings
 
 ENVIRONMENT_PREFIX = "EDGE__"
 SYSTEM_FILE = Path("/etc/edge/config.toml")
@@ -27,7 +35,7 @@ PATIENT_ID = r"^[A-Za-z0-9_-]{1,32}$"
 
 Tree = dict[str, Any]
 PatientId = Annotated[str, msgspec.Meta(pattern=PATIENT_ID)]
-Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Seconds = Annotated[float, msgspec.Meta(gt=0.0)]
 
 
 class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +69,8 @@ class Patient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: pseudonym; letters, digits, `_` and `-` only, since it becomes part of a topic.
     device: the patch's own id; by default what the source URI names.
     bundle: the encoder bundle, by name or folder; empty for the tree's default.
+    adjustable: limits that people may move while it runs, and the lowest and highest value of each;
+        none by default.
     """
 
     id: PatientId
@@ -68,6 +78,13 @@ class Patient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     device: str = ""
     bundle: str = ""
     limits: AlarmLimits = AlarmLimits()
+    attendance: AttendanceSettings = AttendanceSettings()
+    adjustable: dict[str, tuple[float, float]] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse an id that could reach another topic, and bounds that no limit could keep."""
+        checked_id(self.id)  # `$` of the pattern lets a line feed pass
+        check_bounds(self.adjustable)
 
 
 class Encoder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,6 +115,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     storage: Storage = Storage()
     record: RecordSettings = RecordSettings()
     sink: tuple[ThirdPartySink, ...] = ()
+    commands: CommandSettings = CommandSettings()
+    home_assistant: HomeAssistantSettings = HomeAssistantSettings()
+    view: ViewSettings | None = None
+    metrics: MetricsSettings = MetricsSettings()
+    lsl: LslSettings = LslSettings()
 
     def bundle_of(self, patient: Patient) -> str:
         """The bundle that is to hear a patient, by name or folder."""
@@ -132,12 +154,23 @@ def check(tree: Tree, origins: Iterable[str] = ()) -> Config:
     for patient_id in ids:
         if ids.count(patient_id) > 1:
             raise ConfigError(f"config: two patients have the id {patient_id!r}; ids must differ")
+    if config.home_assistant.enabled and config.mqtt is None:
+        raise ConfigError("config: home_assistant.enabled needs a broker: add an [mqtt] table")
+    if config.home_assistant.buttons and not config.commands.unsigned:
+        raise ConfigError(
+            "config: home_assistant.buttons needs verbs that may come unsigned: add "
+            'unsigned = ["acknowledge", "pause_audio"] under [commands]'
+        )
     return config
 
 
 def mqtt_settings(url: str) -> MqttSettings:
-    """The settings of a broker of which only the URL is known. Raises ConfigError."""
-    return check({"mqtt": {"url": url}}).mqtt or MqttSettings()
+    """The settings of a broker of which only the URL is known, and what the environment adds.
+
+    Raises ConfigError.
+    """
+    known = {"mqtt": _from_environment(os.environ).get("mqtt", {})}
+    return check(_merged(known, {"mqtt": {"url": url}})).mqtt or MqttSettings()
 
 
 def schema() -> Tree:

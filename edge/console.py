@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TextIO, cast
 
 import numpy as np
@@ -11,36 +11,14 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from edge.alert import AlarmKind, Phase, Priority
+from edge.alert import AlarmState, Phase, Priority
+from edge.alert_words import KIND_WORDS, PRIORITY_STYLE, StepWords, step_words
 from edge.messages import AlertMessage, StateMessage
 from edge.monitor import LinkReport, Monitor
 from edge.output import Output
 from edge.pipeline import Step
 from edge.terminal import strip
 from firmware_bridge.stream import Chunk, FormatChange
-
-KIND_WORDS: dict[str, str] = {
-    AlarmKind.ASYSTOLE: "asystole",
-    AlarmKind.VF: "ventricular fibrillation or flutter",
-    AlarmKind.VT: "ventricular tachycardia",
-    AlarmKind.EXTREME_BRADY: "extreme bradycardia",
-    AlarmKind.EXTREME_TACHY: "extreme tachycardia",
-    AlarmKind.PAUSE: "pause",
-    AlarmKind.AF: "atrial fibrillation",
-    AlarmKind.BRADY: "bradycardia",
-    AlarmKind.TACHY: "tachycardia",
-    AlarmKind.PVC_RUN: "run of PVCs",
-    AlarmKind.LEAD_OFF: "lead off",
-    AlarmKind.SIGNAL_LOST: "signal lost",
-    AlarmKind.POOR_SIGNAL: "poor signal",
-}
-
-# Colours of IEC 60601-1-8:2006 table 2 for high and medium; low may be cyan.
-PRIORITY_STYLE = {
-    Priority.HIGH: "bold white on red",
-    Priority.MEDIUM: "black on yellow",
-    Priority.LOW: "black on cyan",
-}
 
 NO_ECG = "no ECG so far; heart rate and RR intervals as the device tells them: no asystole, VF, VT"
 
@@ -64,6 +42,7 @@ class RunConsole:
         self._monitors: tuple[Monitor, ...] = ()
         self._announced: dict[str, object] = {}
         self._drawn_ns: dict[str, int] = {}
+        self._last: dict[str, AlertMessage] = {}
 
     def start(self, monitors: Sequence[Monitor]) -> None:
         """Begin the live view."""
@@ -81,9 +60,13 @@ class RunConsole:
         self._console.print(Text(line, style=style), soft_wrap=True)
 
     def alert(self, message: AlertMessage) -> None:
-        """One line (on a narrow terminal two) for the start or end of an alarm condition."""
-        if message.phase is not Phase.UPDATE:
-            self._console.print(alert_line(message), soft_wrap=self._live is None)
+        """One line (on a narrow terminal two) for a step of an alarm, unless only its numbers
+        have changed."""
+        words = step_words(message, self._last.pop(message.id, None))
+        if message.phase is not Phase.END:
+            self._last[message.id] = message
+        if words:
+            self._console.print(alert_line(message, words), soft_wrap=self._live is None)
 
     def stepped(self, monitor: Monitor, step: Step) -> None:
         """Say what the stream is once it is known; redraw now and then."""
@@ -122,12 +105,14 @@ class RunConsole:
             self._live.update(Group(*parts), refresh=True)
 
     def _patient(self, monitor: Monitor) -> list[RenderableType]:
-        line = status_line(monitor.state())
+        latched = {a.kind for a in monitor.active if a.state is AlarmState.LATCHED}
+        line = status_line(monitor.state(), latched)
         if not self._strips:
             return [line]
         columns = max(20, min(self._console.width, 120))
         drawn = strip_of(monitor, columns, STRIP_ROWS)
-        style = "red" if any(a.priority is Priority.HIGH for a in monitor.active) else "green"
+        urgent = {a.kind for a in monitor.active if a.priority is Priority.HIGH} - latched
+        style = "red" if urgent else "green"
         return [*(Text(row, style=style) for row in drawn), line]
 
 
@@ -141,31 +126,37 @@ def _live_view(console: Console) -> Live:
     )
 
 
-def alert_line(message: AlertMessage) -> Text:
-    """`12:00:03  HIGH    start  ventricular tachycardia  p1  beats=6 rate_bpm=171`."""
+def alert_line(message: AlertMessage, words: StepWords) -> Text:
+    """`12:00:03  HIGH    start     ventricular tachycardia  [p1]  beats=6 rate_bpm=171`."""
     evidence = " ".join(f"{name}={_short(value)}" for name, value in message.evidence.items())
     style = PRIORITY_STYLE[message.priority] if message.phase is Phase.START else "dim"
     return Text.assemble(
         (message.time[11:19], "dim"),
         "  ",
         (f" {message.priority.upper():<6} ", style),
-        f" {message.phase:<6} ",
+        f" {words.step:<8} ",
         (
             KIND_WORDS.get(message.kind, message.kind),
             "bold" if message.phase is Phase.START else "dim",
         ),
         f"  [{message.patient}]  ",
+        f"{words.note}  " if words.note else "",
         (evidence, "dim"),
     )
 
 
-def status_line(state: StateMessage) -> Text:
-    """One patient in one line, the most important first: a narrow terminal cuts its end."""
+def status_line(state: StateMessage, latched: Collection[str] = ()) -> Text:
+    """One patient in one line, the most important first: a narrow terminal cuts its end.
+
+    latched: kinds whose condition is over and whose alarm waits to be acknowledged.
+    """
     rate = "--" if state.heart_rate_bpm is None else f"{state.heart_rate_bpm:.0f}"
     quality = "--" if state.quality is None else f"{state.quality * 100:.0f} %"
     battery = "" if state.battery_percent is None else f"  battery {state.battery_percent} %"
     gaps = state.samples.gap / state.samples.span * 100 if state.samples.span else 0.0
-    alarms = ", ".join(KIND_WORDS.get(kind, kind) for kind in state.active) or "no alarm"
+    words = {kind: KIND_WORDS.get(kind, kind) for kind in state.active}
+    told = [f"({word})" if kind in latched else word for kind, word in words.items()]
+    alarms = ", ".join(told) or "no alarm"
     link = "" if state.link == "streaming" else f"  {state.link}"
     return Text.assemble(
         (f"{state.patient} ", "bold"),

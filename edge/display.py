@@ -41,6 +41,8 @@ class TextDisplay(RunConsole):
             self.say(f"{name:<8} {facts[name]}")
         if facts.get("recording"):
             self.say(f"recording to {facts['recording']}")
+        if facts.get("view"):
+            self.say(f"page     {facts['view']}")
         self.start(monitors)
 
     def ended(self, report: dict[str, Any]) -> None:

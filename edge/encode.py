@@ -37,6 +37,7 @@ class EncoderStage:
         self, networks: Networks, rate_hz: float, leads: int, filter_delay_s: float
     ) -> None:
         self.encoder = networks.encoder
+        self.bundle_sha256 = networks.bundle_sha256
         self._rate_hz = rate_hz
         manifest = self.encoder.manifest
         self._heard = min(leads, manifest.input.leads_max)

@@ -16,6 +16,7 @@ class Exit(IntEnum):
     MODEL = 5
     BROKER = 6
     THRESHOLD = 10
+    STUCK = 70
     SIGINT = 130
     SIGTERM = 143
 

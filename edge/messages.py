@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from edge.alert import AlarmType, Alert, Phase, Priority
+from edge.alert import AlarmState, AlarmType, Alert, Inactivation, Phase, Priority
 from edge.clock import rfc3339
 
 PATIENT_ID = r"^[A-Za-z0-9_-]{1,32}$"
@@ -50,6 +50,12 @@ class AlertMessage(msgspec.Struct, frozen=True, kw_only=True):
     device_time_ns: the device's own clock at onset; null where it has none.
     evidence: the numbers that decided it, units in the names.
     codes: code system (`mdc`, `snomed_ct`) to the code of this kind of alarm.
+    state: `active`; `latched` where the condition is gone and nobody has acknowledged it yet;
+        `inactive` at its end.
+    inactivation: `acknowledged` or `audio_paused` once somebody has done that.
+    acknowledged_by: who, as that person or program names itself.
+    reminder: how often the alarm was repeated because nobody acknowledged it.
+    bundle_sha256: of the bundle's manifest, which holds the hash of every file; empty without.
     """
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -66,6 +72,11 @@ class AlertMessage(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str
     evidence: dict[str, Scalar]
     codes: dict[str, str | int]
+    state: AlarmState = AlarmState.ACTIVE
+    inactivation: Inactivation = Inactivation.ENABLED
+    acknowledged_by: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    reminder: Count = 0
+    bundle_sha256: str = ""
 
 
 class ActiveAlerts(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +122,9 @@ class StateMessage(msgspec.Struct, frozen=True, kw_only=True):
     quality: mean over the leads, 0 (unusable) to 1 (clean).
     lead_off: true where any lead has no skin contact.
     drift_ppm: device clock against host clock, parts per million.
-    active: kinds of the alarm conditions present, most urgent first.
+    active: kinds of the alarms that are on or latched, most urgent first.
+    audio_paused: somebody has asked for silence, and it lasts.
+    limits: alarm limits that people have moved since the start, by name, as they are now.
     """
 
     patient: PatientId
@@ -130,6 +143,48 @@ class StateMessage(msgspec.Struct, frozen=True, kw_only=True):
     samples: SampleCounts = SampleCounts()
     drift_ppm: float | None = None
     active: list[Kind] = msgspec.field(default_factory=list)
+    audio_paused: bool = False
+    limits: dict[str, float] = msgspec.field(default_factory=dict)
+
+
+class StripBeat(msgspec.Struct, frozen=True, kw_only=True):
+    """A QRS in a strip. offset_ms: from the strip's first sample. label: AAMI class or `U`."""
+
+    offset_ms: float
+    label: str
+
+
+class StripMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """The signal around the start of an alarm, or the last 15 s where somebody asked, on
+    `<base>/<patient>/alert/strip`. QoS 1, less urgent than any alert.
+
+    id: of the alert that it belongs to; of its own where somebody asked. kind: of the alert;
+        empty where somebody asked, and `priority` is then null.
+    start: of the first sample. onset_ms, decided_ms: from there to the condition's onset, which
+        may lie before the strip, and to the start of its alarm; null where somebody asked.
+    samples: lead name to base64 of little-endian 16-bit integers, one a sample, the raw signal;
+        times `scale_uv` plus the lead's `offset_uv` (0 where it is not named) gives microvolts,
+        -32768 means that there is no sample.
+    heart_rate_bpm: at the start of the alarm; null where none was known.
+    recurrence: 0 for the start of the alarm; else how often the condition of a latched alarm had
+        returned, which has a strip of its own each time.
+    """
+
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    patient: PatientId
+    device: str
+    kind: str
+    priority: Priority | None
+    start: UtcTime
+    onset_ms: float | None
+    rate_hz: Annotated[float, msgspec.Meta(gt=0.0)]
+    scale_uv: Annotated[float, msgspec.Meta(gt=0.0)]
+    samples: dict[str, str]
+    beats: list[StripBeat]
+    heart_rate_bpm: float | None = None
+    decided_ms: float | None = None
+    offset_uv: dict[str, float] = msgspec.field(default_factory=dict)
+    recurrence: Count = 0
 
 
 class StatusMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,6 +236,31 @@ class Topics:
         """The alarm conditions present now; retained."""
         return f"{self.base}/{checked_id(patient)}/alert/active"
 
+    def strip(self, patient: str) -> str:
+        """The signal around the start of each alarm; QoS 1, not retained."""
+        return f"{self.base}/{checked_id(patient)}/alert/strip"
+
+    def image(self, patient: str) -> str:
+        """The strip of the last alert as a PNG picture; retained."""
+        return f"{self.base}/{checked_id(patient)}/alert/image"
+
+    def command(self, patient: str) -> str:
+        """Where commands for a patient's monitor are heard."""
+        return f"{self.base}/{checked_id(patient)}/command"
+
+    def button(self, patient: str) -> str:
+        """Where the verbs are heard that the configuration allows unsigned."""
+        return f"{self.base}/{checked_id(patient)}/command/button"
+
+    def response(self, patient: str) -> str:
+        """The answer to a command, where it names no response topic of its own."""
+        return f"{self.base}/{checked_id(patient)}/command/response"
+
+    @property
+    def health(self) -> str:
+        """How the service fares; retained."""
+        return f"{self.base}/health"
+
     def state(self, patient: str) -> str:
         """Once a second; retained."""
         return f"{self.base}/{checked_id(patient)}/state"
@@ -205,6 +285,7 @@ class MessageContext:
     utc_ns: Callable[[int], int]
     device_time_ns: Callable[[int], int | None] = lambda _: None
     codes: Mapping[str, Mapping[str, str | int]] = field(default_factory=dict)
+    bundle_sha256: str = ""
 
 
 def alert_message(alert: Alert, seq: int, context: MessageContext) -> AlertMessage:
@@ -224,6 +305,11 @@ def alert_message(alert: Alert, seq: int, context: MessageContext) -> AlertMessa
         bundle=context.bundle,
         evidence={name: _scalar(value) for name, value in alert.evidence.items()},
         codes=dict(context.codes.get(alert.kind, {})),
+        state=AlarmState.INACTIVE if alert.phase is Phase.END else alert.state,
+        inactivation=alert.inactivation,
+        acknowledged_by=alert.acknowledged_by,
+        reminder=alert.reminder,
+        bundle_sha256=context.bundle_sha256,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections.abc import Callable
 from functools import partial
 
 from edge.bundles import Bundles
@@ -23,13 +24,21 @@ class Reloader:
 
     A bundle is verified, tested and opened for every stream there before the engine hears of it;
     the engine's thread then changes the networks, between two packets. Where it is refused, that
-    is logged with the reason, and the old one goes on.
+    is logged with the reason, and the old one goes on. tell: called with True when a reload
+    begins, with False when it is over.
     """
 
-    def __init__(self, runtime: Runtime, bundles: Bundles, config: Config) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        bundles: Bundles,
+        config: Config,
+        tell: Callable[[bool], None] = lambda _: None,
+    ) -> None:
         self._runtime = runtime
         self._bundles = bundles
         self._config = config
+        self._tell = tell
         # Unlike an Event, a SimpleQueue may be put to by a signal handler that interrupts a put.
         self._wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="edge-bundles", daemon=True)
@@ -56,7 +65,9 @@ class Reloader:
 
     def _run(self) -> None:
         while self._wanted.get():
+            self._tell(True)
             self.reload()
+            self._tell(False)
 
     def _reload(self, name: str) -> None:
         monitors = [m for m in self._runtime.monitors if self._config.bundle_of(m.patient) == name]

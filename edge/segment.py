@@ -101,6 +101,11 @@ class Segment:
         return self._analysis.encoder
 
     @property
+    def bundle_sha256(self) -> str:
+        """Of the manifest of the bundle at work; empty on rules alone."""
+        return self._analysis.bundle_sha256
+
+    @property
     def start_time_ns(self) -> int:
         """Stream time of the segment's first sample, index 0 of the ring."""
         return self._start_time_ns

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.patience import WAIT_S
 
 # A busy machine is no failure: nothing here asserts how long something takes.
 settings.register_profile("edge", deadline=None)
@@ -29,3 +33,19 @@ def records_dir() -> Path:
     if found is None:
         pytest.skip("no recordings: set EDGE_DATA to a folder that holds mitdb/ from PhysioNet")
     return found
+
+
+THREADS = ("link ", "pty-feeder", "edge-")
+"""How the threads of links, ports and services are named."""
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left() -> Iterator[None]:
+    """A thread that outlives its test takes time from all that follow."""
+    before = threading.enumerate()
+    yield
+    begun = [each for each in threading.enumerate() if each not in before]
+    ours = [each for each in begun if each.name.startswith(THREADS)]
+    for each in ours:
+        each.join(WAIT_S)
+    assert [each.name for each in ours if each.is_alive()] == []

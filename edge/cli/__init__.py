@@ -17,15 +17,19 @@ Command = Callable[[argparse.Namespace], int]
 COMMANDS: dict[str, str] = {
     "demo": "watch ECG flow from a virtual patch to alerts on MQTT",
     "run": "monitor patches: source to alerts",
+    "watch": "see the patients of a running edge in a terminal",
     "scan": "list serial ports and BLE devices in reach",
     "probe": "what a device says of itself: rate, leads, gaps, drift, battery",
     "capture": "write a source's raw bytes to a file that replay: plays back",
     "export": "a recording to EDF+, WFDB, CSV, Parquet or FHIR",
+    "report": "a Holter report of a recording, as HTML or PDF",
     "bench": "measure latency, cost and memory on this device, and compare reports",
     "evaluate": "judge detectors and encoders on annotated recordings",
     "models": "list, show, verify, quantize and import encoder bundles",
-    "alerts": "list and export the alerts on record",
+    "command": "acknowledge, pause sound, set limits, ask a running monitor for a strip",
+    "alerts": "list, show and export the alerts on record",
     "config": "check, show or describe the configuration",
+    "install-service": "a systemd unit that keeps `edge run` running",
     "warmup": "compile and cache the signal kernels",
 }
 
@@ -66,7 +70,7 @@ def _parser(name: str) -> Parser:
     for command, purpose in COMMANDS.items():
         sub = commands.add_parser(command, help=purpose, description=purpose.capitalize() + ".")
         if command == name:
-            importlib.import_module(f"edge.cli.{command}").arguments(sub)
+            importlib.import_module(f"edge.cli.{command.replace('-', '_')}").arguments(sub)
     return parser
 
 

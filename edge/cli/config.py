@@ -38,11 +38,13 @@ def run(options: argparse.Namespace) -> int:
 def _check_parts(loaded: config.Config) -> None:
     """Sources, bundles and sinks that are named exist; raises what `edge run` would."""
     from edge.assemble import encoder_factory
+    from edge.commands.keys import load_keys
     from edge.sink import find_sink
     from firmware_bridge.source import open_source
 
     for patient in loaded.patient:
         open_source(patient.source)
         encoder_factory(loaded.bundle_of(patient), loaded.encoder.device)
+    load_keys(loaded.commands.key_settings())
     for sink in loaded.sink:
         find_sink(sink.name)

@@ -12,20 +12,28 @@ from typing import Any
 import msgspec
 
 from edge.bench.report import Report
+from edge.commands.wire import Command, CommandResponse, Envelope
+from edge.health.message import HealthMessage
 from edge.messages import (
     ActiveAlerts,
     AlertMessage,
     AvailabilityMessage,
     StateMessage,
     StatusMessage,
+    StripMessage,
 )
 
-MESSAGES: dict[str, type[msgspec.Struct]] = {
+MESSAGES: dict[str, Any] = {
     "alert": AlertMessage,
     "active": ActiveAlerts,
     "state": StateMessage,
     "status": StatusMessage,
     "availability": AvailabilityMessage,
+    "strip": StripMessage,
+    "command_envelope": Envelope,
+    "command": Command,
+    "command_response": CommandResponse,
+    "health": HealthMessage,
     "bench": Report,
 }
 FOLDER = Path(__file__).parent

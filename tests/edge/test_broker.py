@@ -22,13 +22,14 @@ from edge.mqtt_settings import MqttSettings
 from edge.outbox import OutboundMessage, Outbox
 from edge.publish import Publisher
 from tests.mosquitto import Subscriber, needs_mosquitto
+from tests.patience import WAIT_S
 
 pytest.importorskip("amqtt", reason="needs amqtt (pip install 'edge[broker]')")
 
 KINDS = [pytest.param("mosquitto", marks=[pytest.mark.broker, needs_mosquitto]), "amqtt"]
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+def until(condition: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
     for _ in range(int(timeout_s / 0.01)):
         if condition():
             return
@@ -42,12 +43,12 @@ def publish_through(broker: EmbeddedBroker, path: Path, count: int) -> int:
     publisher = Publisher(MqttSettings(url=broker.url, protocol=broker.protocol), outbox)
     publisher.start()
     try:
-        assert publisher.first_connect(10.0).connected
+        assert publisher.first_connect(WAIT_S).connected
         for seq in range(1, count + 1):
             outbox.put(
                 OutboundMessage("p1", f"a{seq}", "start", seq, 0, Topics().alert("p1"), b"{}")
             )
-        assert publisher.stop(10.0)
+        assert publisher.stop(WAIT_S)
         return outbox.counts.delivered
     finally:
         publisher.stop(0.0)

@@ -1,22 +1,24 @@
 """The command line as a user meets it: help, errors and exit codes."""
 
+import contextlib
 import json
 import os
 import pty
 import signal
 import subprocess
 import sys
-import time
+import threading
 
 import pytest
 
 from edge.cli import COMMANDS
+from tests.command_line import here
+from tests.patience import PROGRAM_S, WAIT_S
 
-HELP_BUDGET_S = 0.4
 HEAVY = ("numpy", "numba", "onnxruntime", "rich", "paho", "serial", "bleak", "msgspec")
 
 
-def edge(*arguments, timeout=60, **kwargs):
+def edge(*arguments, timeout=PROGRAM_S, **kwargs):
     return subprocess.run(
         [sys.executable, "-m", "edge", *arguments],
         capture_output=True,
@@ -26,7 +28,7 @@ def edge(*arguments, timeout=60, **kwargs):
     )
 
 
-def test_help_imports_nothing_heavy_and_answers_at_once():
+def test_help_imports_nothing_heavy():
     code = (
         "import sys; from edge.cli import main\n"
         "try: main(['--help'])\n"
@@ -36,17 +38,10 @@ def test_help_imports_nothing_heavy_and_answers_at_once():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("[]")
 
-    def once():
-        began = time.perf_counter()
-        assert edge("--help").returncode == 0
-        return time.perf_counter() - began
-
-    assert min(once() for _ in range(5)) < HELP_BUDGET_S
-
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command):
-    done = edge(command, "--help")
+    done = here(command, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith(f"usage: edge {command}")
 
@@ -78,11 +73,21 @@ def test_version_is_one_line():
     ],
 )
 def test_what_is_wrong_gets_one_clear_line_and_its_exit_code(arguments, code, said, tmp_path):
-    done = edge(*arguments, env={**os.environ, "XDG_STATE_HOME": str(tmp_path)})
+    done = here(*arguments, XDG_STATE_HOME=str(tmp_path))
     assert done.returncode == code
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("dance",), 2), (("run", "no-such.toml"), 3), (("run", "--source", "nonsense"), 4)],
+)
+def test_the_exit_code_is_that_of_the_process(arguments, code):
+    done = edge(*arguments)
+    assert done.returncode == code
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_run_prints_ndjson_and_nothing_else():
@@ -114,7 +119,7 @@ def test_run_on_a_terminal_shows_a_live_line():
             sys.executable,
             "-m",
             "edge",
-            *["run", "--source", "sim:", "--bundle", "none", "--for", "3"],
+            *["run", "--source", "sim:", "--bundle", "none"],
         ],
         stdout=slave,
         stderr=subprocess.PIPE,
@@ -122,21 +127,25 @@ def test_run_on_a_terminal_shows_a_live_line():
     )
     os.close(slave)
     seen = b""
-    while True:
-        try:
-            part = os.read(master, 65536)
-        except OSError:
-            break
-        if not part:
-            break
-        seen += part
-    assert process.wait(10) == 0
-    assert b"bpm" in seen
-    assert b"quality" in seen
+    while not (b"bpm" in seen and b"quality" in seen):
+        seen += os.read(master, 65536)
+    process.send_signal(signal.SIGTERM)
+    drain = threading.Thread(target=read_to_the_end, args=(master,), daemon=True)
+    drain.start()
+    assert process.wait(WAIT_S) == 143
+    drain.join(WAIT_S)
+    process.stderr.close()
+    os.close(master)
+
+
+def read_to_the_end(master):
+    with contextlib.suppress(OSError):
+        while os.read(master, 65536):
+            pass
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_end_a_run_cleanly_within_three_seconds(number, code):
+def test_signals_end_a_run_cleanly(number, code):
     process = subprocess.Popen(
         [sys.executable, "-m", "edge", "run", "--source", "sim:", "--json", "--bundle", "none"],
         stdout=subprocess.PIPE,
@@ -146,7 +155,7 @@ def test_signals_end_a_run_cleanly_within_three_seconds(number, code):
         if json.loads(line)["event"] == "state":
             break
     process.send_signal(number)
-    rest = process.communicate(timeout=3)[0]
+    rest = process.communicate(timeout=WAIT_S)[0]
     assert process.returncode == code
     assert json.loads(rest.splitlines()[-1])["event"] == "end"
 
@@ -154,20 +163,20 @@ def test_signals_end_a_run_cleanly_within_three_seconds(number, code):
 def test_config_commands(tmp_path):
     path = tmp_path / "edge.toml"
     path.write_text('[[patient]]\nid = "p1"\nsource = "sim:"\n')
-    assert json.loads(edge("config", "check", str(path), "--json").stdout)["ok"] is True
-    shown = json.loads(edge("config", "show", str(path)).stdout)
+    assert json.loads(here("config", "check", str(path), "--json").stdout)["ok"] is True
+    shown = json.loads(here("config", "show", str(path)).stdout)
     assert shown["patient"][0]["limits"]["asystole_s"] == 4.0
-    assert "patient" in json.loads(edge("config", "schema").stdout)["$defs"]["Config"]["properties"]
+    assert "patient" in json.loads(here("config", "schema").stdout)["$defs"]["Config"]["properties"]
     path.write_text('[[patient]]\nid = "p1"\nsource = "simm:"\n')
-    done = edge("config", "check", str(path))
+    done = here("config", "check", str(path))
     assert done.returncode == 4
     assert "simm" in done.stderr
 
 
 def test_models_commands():
-    listed = json.loads(edge("models", "list", "--json").stdout)["bundles"]
+    listed = json.loads(here("models", "list", "--json").stdout)["bundles"]
     assert "tcn-s" in [bundle["name"] for bundle in listed]
-    shown = json.loads(edge("models", "show", "tcn-s", "--json").stdout)
+    shown = json.loads(here("models", "show", "tcn-s", "--json").stdout)
     assert shown["figures"]
-    verified = edge("models", "verify", "tcn-s", "--json")
+    verified = here("models", "verify", "tcn-s", "--json")
     assert json.loads(verified.stdout)["ok"] is True

@@ -62,10 +62,10 @@ def test_later_layers_win(toml, tmp_path):
 
 
 def test_environment_values_are_typed():
-    env = {"EDGE__SIGNAL__MAINS_HZ": "60", "EDGE__MQTT__URL": "mqtt://broker"}
+    env = {"EDGE__SIGNAL__MAINS_HZ": "60", "EDGE__MQTT__URL": "mqtts://broker"}
     loaded = config.load(environment=env)
     assert loaded.signal.mains_hz == 60
-    assert loaded.mqtt.url == "mqtt://broker"
+    assert loaded.mqtt.url == "mqtts://broker"
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,12 @@ def test_environment_values_are_typed():
         ("[mqqt]\n", "unknown field `mqqt`; did you mean `mqtt`"),
         (PATIENT + "[patient.limits]\nbrady_pbm = 40\n", "did you mean `brady_bpm`"),
         (PATIENT + "[patient.limits]\nasystole_s = 60\n", "asystole_s"),
+        (PATIENT + "[patient.adjustable]\ntachy = [90, 150]\n", "'tachy' is no limit"),
+        (PATIENT + "[patient.adjustable]\ntachy_bpm = [90]\n", "patient[0].adjustable"),
+        (PATIENT + "[patient.attendance]\nlatching = ['asystoly']\n", "asystoly"),
+        (PATIENT + "[patient.attendance]\nreminder_s = { high = 2 }\n", "at least 10"),
+        (PATIENT + "[patient.attendance]\nescalate_s = { high = 60 }\n", "cannot rise"),
+        (PATIENT + "[patient.attendance]\nremind_s = { high = 60 }\n", "`reminder_s`"),
         (PATIENT.replace("p1", "ward/1"), "patient[0].id"),
         (PATIENT + PATIENT, "two patients have the id 'p1'"),
         ("[signal]\nmains_hz = 55\n", "signal.mains_hz"),
@@ -109,4 +115,5 @@ def test_schema_describes_every_section():
     described = config.schema()["$defs"]["Config"]["properties"]
     assert set(described) == {
         *("patient", "mqtt", "encoder", "signal", "storage", "record", "sink"),
+        *("commands", "home_assistant", "view", "metrics", "lsl"),
     }

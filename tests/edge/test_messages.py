@@ -100,6 +100,11 @@ def test_an_alert_has_exactly_the_promised_fields() -> None:
         "bundle": "tcn-s",
         "evidence": {"pause_s": 4.25, "beats": 0, "rule": "no QRS"},
         "codes": {"mdc": 199_684, "snomed_ct": "397829000"},
+        "state": "active",
+        "inactivation": "enabled",
+        "acknowledged_by": "",
+        "reminder": 0,
+        "bundle_sha256": "",
     }
 
 

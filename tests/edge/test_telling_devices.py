@@ -27,6 +27,7 @@ from tests.edge.synthetic_ecg import ecg
 from tests.edge.telling import HOST_NS, TellingDecoder, Told, ecg_bytes, rate_bytes, readings_of
 from tests.edge.test_announce import QueueSink
 from tests.firmware_bridge.devices.heart_rate_wire import BATTERY_LEVEL, HEART_RATE, measurement
+from tests.patience import WAIT_S
 
 
 class Strap:
@@ -172,7 +173,7 @@ def test_a_strap_that_speaks_is_announced_as_online():
     strap.hear(readings_of(steady(75, 5)))
     for step in strap.steps:
         announcer.stepped(strap.monitor, step)
-    announcer.close(5.0)
+    announcer.close(WAIT_S)
     states = [each.state for each in sink.messages if isinstance(each, AvailabilityMessage)]
     assert states == ["offline", "online", "offline"]
 

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterable
 from contextlib import contextmanager
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 
@@ -23,14 +24,15 @@ from edge.config import SYSTEM_FILE
 from firmware_bridge.native import encode_frame
 from firmware_bridge.pseudo_terminal import PseudoTerminal
 from models.bundle import load_bundle
+from tests import command_line
 from tests.mosquitto import BlackHole, Mosquitto, needs_mosquitto
+from tests.patience import PROGRAM_S, WAIT_S
 
 EDGE = (sys.executable, "-m", "edge")
 SIM = "sim:?scenario=asystole&speed=max&duration_s=20"
 LIVE = "sim:?scenario=tour&speed=20"
 NOWHERE = "mqtt://127.0.0.1:1"
 RULES = ("--bundle", "none")
-TIMEOUT_S = 60
 
 
 @pytest.fixture
@@ -50,11 +52,17 @@ def edge(environment):
             stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=TIMEOUT_S,
+            timeout=PROGRAM_S,
             env={**environment, **variables},
         )
 
     return edge
+
+
+@pytest.fixture
+def here(environment):
+    """As `edge`, in this process: for a command that is refused before it does anything."""
+    return partial(command_line.here, **environment)
 
 
 @pytest.fixture
@@ -87,9 +95,10 @@ def refused(done, code, *words):
         assert word in done.stderr
 
 
-def until(process, event):
+def until(process, event, wanted=lambda _: True):
     for line in process.stdout:
-        if json.loads(line)["event"] == event:
+        said = json.loads(line)
+        if said["event"] == event and wanted(said):
             return
     raise AssertionError(f"the run ended early: {process.stderr.read()}")
 
@@ -112,7 +121,7 @@ def port(chunks: Iterable[bytes]):
         thread.start()
         yield terminal.path
         over.set()
-        thread.join(TIMEOUT_S)
+        thread.join(WAIT_S)
 
 
 def frame(number: int, rate_hz: float = 250.0, leads: int = 1) -> bytes:
@@ -137,8 +146,8 @@ def frame(number: int, rate_hz: float = 250.0, leads: int = 1) -> bytes:
         ({"EDGE__MQQT__URL": "mqtt://h"}, ("mqqt", "did you mean `mqtt`?", "environment")),
     ],
 )
-def test_the_environment_contradicts(edge, variables, words):
-    refused(edge("config", "check", **variables), 3, *words)
+def test_the_environment_contradicts(here, variables, words):
+    refused(here("config", "check", **variables), 3, *words)
 
 
 @pytest.mark.parametrize(
@@ -150,14 +159,14 @@ def test_the_environment_contradicts(edge, variables, words):
         ('[encoder]\nbundle="none"\n' + '[[patient]]\nid="a"\nsource="sim:"\n' * 2, 3, ("'a'",)),
     ],
 )
-def test_config_check_finds_what_run_would_refuse(edge, tmp_path, toml, code, words):
+def test_config_check_finds_what_run_would_refuse(here, tmp_path, toml, code, words):
     path = tmp_path / "edge.toml"
     path.write_text(toml)
-    refused(edge("config", "check", str(path)), code, *words)
+    refused(here("config", "check", str(path)), code, *words)
 
 
-def test_a_demo_broker_that_is_no_url(edge):
-    refused(edge("demo", "--mqtt", "x"), 3, "expected mqtt://")
+def test_a_demo_broker_that_is_no_url(here):
+    refused(here("demo", "--mqtt", "x"), 3, "expected mqtt://")
 
 
 def test_a_demo_broker_that_is_absent(edge):
@@ -175,11 +184,11 @@ def test_a_demo_broker_that_asks_for_a_password(edge):
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "manifest.json", "manifest.sha256"])
-def test_a_bundle_with_a_file_cut_short(edge, tmp_path, name):
+def test_a_bundle_with_a_file_cut_short(here, tmp_path, name):
     folder = tmp_path / "bundle"
     shutil.copytree(load_bundle("tcn-s").path, folder)
     (folder / name).write_bytes((folder / name).read_bytes()[:-2])
-    refused(edge("models", "verify", str(folder)), 5, str(folder))
+    refused(here("models", "verify", str(folder)), 5, str(folder))
 
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
@@ -201,40 +210,45 @@ def test_a_port_without_permission(edge):
         refused(edge("probe", f"serial://{path}", prefix=NOBODY), 4, path, "dialout")
 
 
-def test_a_device_that_sends_text_is_the_wrong_one(edge):
+def test_a_device_that_sends_text_is_the_wrong_one(start):
     with port(repeat(b"ECG: 512, 513, 514\r\n" * 50)) as path:
-        done = edge("run", "--source", f"serial://{path}", *RULES, "--for", "2")
-    assert done.returncode == 0, done.stderr
-    assert "no frame decodes" in done.stdout
-    assert "another device or baud rate" in done.stdout
+        process = start("run", "--source", f"serial://{path}", *RULES)
+        said = next(line for line in process.stdout if "no frame decodes" in line)
+    assert "another device or baud rate" in said
 
 
-def test_a_device_that_changes_its_format_also_to_one_that_no_ecg_has(edge):
+def run_until(start, path, **wanted):
+    """The last counts of a run that is ended once so many samples are counted, and its errors."""
+    process = start("run", "--source", f"serial://{path}", *RULES, "--json")
+    until(process, "state", lambda said: wanted.items() <= said["samples"].items())
+    process.send_signal(signal.SIGTERM)
+    rest, errors = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 143, errors
+    return json.loads(rest.splitlines()[-1])["patients"][0]["samples"], errors
+
+
+def test_a_device_that_changes_its_format_also_to_one_that_no_ecg_has(start):
     formats = [(250.0, 1), (500.0, 3), (0.001, 1), (1.0, 2), (100_000.0, 1), (125.0, 2)]
     frames = [frame(n, *formats[n // 10 % len(formats)]) for n in range(60)]
     with port(frames) as path:
-        done = edge("run", "--source", f"serial://{path}", *RULES, "--for", "3", "--json")
-    assert done.returncode == 0, done.stderr
-    assert "an ECG needs 50 to 10000 Hz" in done.stderr
-    samples = json.loads(done.stdout.splitlines()[-1])["patients"][0]["samples"]
-    assert samples["bad_frames"] == 30
-    assert samples["received"] == samples["delivered"] == 30 * 25
+        samples, errors = run_until(start, path, bad_frames=30, received=30 * 25)
+    assert "an ECG needs 50 to 10000 Hz" in errors
+    assert samples["delivered"] == samples["received"]
 
 
-def test_garbage_between_frames_costs_no_intact_one(edge):
+def test_garbage_between_frames_costs_no_intact_one(start):
     noise = np.random.default_rng(1)
     with port(noise.bytes(40) + b"\0" + frame(n) for n in range(100)) as path:
-        done = edge("run", "--source", f"serial://{path}", *RULES, "--for", "3", "--json")
-    samples = json.loads(done.stdout.splitlines()[-1])["patients"][0]["samples"]
+        samples, _ = run_until(start, path, received=100 * 25)
     assert samples["delivered"] == samples["span"] == 100 * 25
     assert samples["bad_frames"] >= 100
 
 
-def test_a_damaged_alert_log(edge, tmp_path):
+def test_a_damaged_alert_log(here, tmp_path):
     folder = tmp_path / "storage"
     folder.mkdir()
     (folder / "outbox.sqlite").write_bytes(b"no database at all" * 100)
-    done = edge("alerts", "list", EDGE__STORAGE__DIRECTORY=str(folder))
+    done = here("alerts", "list", EDGE__STORAGE__DIRECTORY=str(folder))
     refused(done, 1, str(folder), "not a database")
 
 
@@ -257,26 +271,30 @@ def test_a_reader_that_goes_ends_the_run_quietly(start):
     process = start("run", "--source", "sim:", *RULES, "--json")
     until(process, "state")
     process.stdout.close()
-    assert process.wait(TIMEOUT_S) == 1
+    assert process.wait(WAIT_S) == 1
     assert process.stderr.read() == ""
 
 
 def test_closed_standard_streams(environment):
     command = f"{sys.executable} -m edge run --source '{SIM}' --bundle none >&- 2>&-"
-    assert subprocess.run(["sh", "-c", command], env=environment, timeout=TIMEOUT_S).returncode == 0
+    assert subprocess.run(["sh", "-c", command], env=environment, timeout=PROGRAM_S).returncode == 0
 
 
 def test_a_terminal_without_braille_shows_no_strip(environment):
     master, slave = pty.openpty()
     process = subprocess.Popen(
-        [*EDGE, "demo", "--for", "2"],
+        [*EDGE, "demo"],
         stdout=slave,
         stderr=slave,
         env={**environment, "TERM": "xterm", "PYTHONIOENCODING": "ascii"},
     )
     os.close(slave)
-    seen = b"".join(iter(lambda: read(master), b""))
-    assert process.wait(TIMEOUT_S) == 0, seen
+    seen = b""
+    while b"bpm" not in seen and (part := read(master)):
+        seen += part
+    process.send_signal(signal.SIGTERM)
+    seen += b"".join(iter(lambda: read(master), b""))
+    assert process.wait(WAIT_S) == 143, seen
     assert b"bpm" in seen
     assert b"Traceback" not in seen
 
@@ -294,7 +312,7 @@ def test_signals_end_a_run_whose_broker_says_nothing(start, number, code):
         process = start("run", "--source", LIVE, *RULES, "--json", "--mqtt", broker.url)
         until(process, "state")
         process.send_signal(number)
-        rest = process.communicate(timeout=3)[0]
+        rest = process.communicate(timeout=WAIT_S)[0]
     assert process.returncode == code
     assert json.loads(rest.splitlines()[-1])["event"] == "end"
 
@@ -308,7 +326,7 @@ def test_a_signal_ends_a_run_whose_broker_froze(start):
         until(process, "alert")
         until(process, "state")
         process.send_signal(signal.SIGTERM)
-        rest = process.communicate(timeout=3)[0]
+        rest = process.communicate(timeout=WAIT_S)[0]
         assert process.returncode == 143
         assert json.loads(rest.splitlines()[-1])["outbox"]["pending"] >= 1
 
@@ -326,4 +344,5 @@ def test_a_broker_that_hangs_up_at_once(edge):
         threading.Thread(target=hang_up, daemon=True).start()
         url = f"mqtt://127.0.0.1:{server.getsockname()[1]}"
         done = edge("run", "--source", SIM, *RULES, "--mqtt", url)
+        server.shutdown(socket.SHUT_RDWR)  # ends its `accept`
     refused(done, 0, "hangs up without an answer")

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from tests.mosquitto import Mosquitto, needs_mosquitto
+from tests.patience import WAIT_S
 
 pytestmark = [pytest.mark.broker, needs_mosquitto]
 
@@ -79,7 +80,7 @@ def test_broker_away_during_alerts(start):
         assert wanted
         assert before
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 143
+        assert process.wait(WAIT_S) == 143
 
 
 def test_killed_run_leaves_its_alerts_to_the_next_one(start):

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.pseudo_terminal import PseudoTerminal
+from tests.patience import WAIT_S
 
-WAIT_S = 30.0
 RESET, STOP = b"v", b"s"
 """Of an OpenBCI Cyton: what it is told first, and last."""
 

@@ -19,6 +19,7 @@ import flatbuffers  # noqa: E402
 from models.errors import BundleError  # noqa: E402
 from models.litert_scan import scan_litert  # noqa: E402
 from tests.models.toy_network import litert_model  # noqa: E402
+from tests.patience import PROGRAM_S  # noqa: E402
 
 MODEL = litert_model()
 CODES = {
@@ -205,7 +206,7 @@ def test_no_damage_makes_the_interpreter_crash(tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
     path.write_bytes(MODEL)
     command = [sys.executable, "-m", "tests.models.fuzz_litert", str(path), "300", "0"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PROGRAM_S)
     assert done.returncode == 0, done.stderr[-2000:]
     refused, ran = map(int, done.stdout.split())
     assert refused > 100

@@ -25,6 +25,7 @@ from models.bundle import load_bundle
 from models.devices import devices
 from models.errors import ModelError
 from tests.edge.bench.made_reports import report
+from tests.patience import PROGRAM_S
 
 CLOCK = SystemClock()
 
@@ -38,7 +39,7 @@ def test_a_whole_bench_reports_what_its_schema_says(tmp_path):
         ],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=PROGRAM_S,
         env={**os.environ, "TERM": "dumb", "XDG_STATE_HOME": str(tmp_path)},
         check=False,
     )
