@@ -36,29 +36,50 @@ class AlarmMemory:
     def __init__(self, outbox: Outbox | None) -> None:
         self._outbox = outbox
         self._remembered: set[str] = set()
+        self._restored: set[str] = set()
+        self._kept: set[str] = set()
 
     def alarms(self, patient: Patient, source: Source) -> PatientAlarms:
         """The alarms of a patient, as they were when the process last stopped."""
-        if self._outbox is None or source.finite:
+        restored = self._restore(patient)
+        if source.finite:
+            self._kept |= {alert.id for alert in restored.active} if restored else set()
             return fresh_alarms(patient, source)
         self._remembered.add(patient.id)
-        snapshot = self._outbox.load_snapshot(patient.id)
+        return restored or fresh_alarms(patient, source)
+
+    def _restore(self, patient: Patient) -> PatientAlarms | None:
+        """The alarms of the stored state, None where there is none that is sound."""
+        snapshot = self._outbox.load_snapshot(patient.id) if self._outbox else None
         if not snapshot:
-            return fresh_alarms(patient, source)
+            return None
         try:
-            return PatientAlarms.restore(snapshot, alarm_setup(patient))
+            alarms = PatientAlarms.restore(snapshot, alarm_setup(patient))
         except SnapshotError as error:
             log.error("patient %s: the alarms start afresh: %s", patient.id, error)
-            return fresh_alarms(patient, source)
+            return None
+        self._restored.add(patient.id)
+        return alarms
 
     def abandoned(self, monitors: Iterable[Monitor]) -> list[AlertMessage]:
         """Last messages of alarms that were told as on, and that no monitor knows of any more: of
-        a patient who is no longer watched, a state that is lost, a recording that broke off."""
-        known = {alert.id for monitor in monitors for alert in monitor.active}
+        a patient who is no longer watched, a state that is lost, a recording that broke off.
+
+        They stay ended: a stored state that nobody goes on from is forgotten. One that waits,
+        while a recording runs in the patient's name, keeps its alarms.
+        """
+        known = {alert.id for monitor in monitors for alert in monitor.active} | self._kept
         told = self._outbox.history(LOOKED_BACK) if self._outbox else []
         last = {each.message.id: each.message for each in told}
         left = [m for m in last.values() if m.phase != Phase.END and m.id not in known]
-        return [message for each in left if (message := _decoded(each.payload))]
+        messages = [message for each in left if (message := _decoded(each.payload))]
+        for patient in {message.patient for message in messages} - self._restored:
+            self._forget(patient)
+        return messages
+
+    def _forget(self, patient: str) -> None:
+        if self._outbox and self._outbox.load_snapshot(patient):
+            self._outbox.save_snapshot(patient, b"")
 
     def snapshot(self, monitor: Monitor) -> bytes | None:
         """The state to be kept; None where it is not to be.

@@ -66,6 +66,7 @@ def add_patients(
             clock=clock,
             on_step=runtime.stepped,
             on_link=runtime.link_changed,
+            finite=source.finite,
         )
         runtime.add(monitor, source)
 

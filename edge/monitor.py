@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.actions import Action, AskStrip, Outcome
+from edge.actions import Acknowledge, Action, AskStrip, Outcome
 from edge.alarm.codes import CODES
 from edge.alert import Alert
 from edge.clock import Clock, rfc3339
@@ -61,6 +61,7 @@ class Monitor:
 
     on_step: called after every push that brought anything forth.
     on_link: called at every change of the link.
+    finite: the source ends by itself, such as a recording: that it fails is no alarm.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Monitor:
         clock: Clock,
         on_step: StepHook,
         on_link: Callable[[Monitor, LinkReport], None],
+        finite: bool = False,
     ) -> None:
         self.patient = patient
         self.device = device
@@ -79,6 +81,7 @@ class Monitor:
         self.link: LinkWord = "connecting"
         self.error: SourceError | MonitorError | None = None
         self.finished = False
+        self._finite = finite
         self._clock = clock
         self._on_step = on_step
         self._on_link = on_link
@@ -146,8 +149,9 @@ class Monitor:
             self._take(lambda: self.pipeline.renew(form, networks))
 
     def act(self, action: Action) -> Outcome:
-        """Do what a person asks, and say what came of it."""
-        if self.finished:
+        """Do what a person asks, and say what came of it. Where the watch has ended, what is left
+        of its alarms can be acknowledged."""
+        if self.finished and not isinstance(action, Acknowledge):
             return Outcome(False, f"{self.patient.id} is no longer watched")
         if isinstance(action, AskStrip):
             return self._asked_strip(action)
@@ -270,8 +274,10 @@ class Monitor:
             self._take(lambda: self.pipeline.link_lost(state.host_time_ns))
         elif state.phase in ("ended", "failed"):
             self._take(self.pipeline.finish)
+            if state.phase == "failed" and not self._finite:
+                self._take(lambda: self.pipeline.silence(UNWATCHED_S * NS_PER_S, state.reason))
             self.finished = True
-            self.error = state.error
+            self.error = self.error or state.error
         self._on_link(self, LinkReport(self.link, state.reason))
 
     def _leads(self) -> list[LeadState]:

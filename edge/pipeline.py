@@ -47,6 +47,9 @@ RATE_MIN_HZ, RATE_MAX_HZ = 50.0, 10_000.0
 CONTACT_HELD_NS = 5 * NS_PER_S
 """A lost contact that the device told beside its samples holds for so long unless told again."""
 
+LAG_MAX_NS = 5 * NS_PER_S
+"""A link that was silent for so long may deliver what it held back, and catches up by itself."""
+
 log = logging.getLogger(__name__)
 
 
@@ -84,8 +87,12 @@ class Attended(Alarms, Protocol):
         """What a restart brings, stream time zero being at `utc_ns`; to be called once, before
         anything is observed."""
 
-    def snapshot(self, utc_ns: int) -> bytes:
-        """The state, `utc_ns` being the UTC time of `now_ns`."""
+    def catch_up(self, lag_ns: int) -> None:
+        """The stream goes on, but as much earlier than `now_ns`."""
+
+    def snapshot(self, utc_ns: int) -> bytes | None:
+        """The state, `utc_ns` being the UTC time of `now_ns`; None before `resume`, where there
+        is something to go on from."""
 
 
 EncoderFactory = Callable[[StreamFormat], Networks | None]
@@ -199,7 +206,11 @@ class Pipeline:
         for frame in frames:
             if self._fits(frame.format.rate_hz):
                 events += self._timeline.push(frame, host_time_ns)
-        return replace(self._run(events), arrived_ns=host_time_ns)
+        observations = self._observed(events)
+        if observations:
+            self._catch_up()
+        step = self._and_then(Step(tuple(events)), observations)
+        return replace(step, arrived_ns=host_time_ns)
 
     def link_opened(self) -> None:
         """The link is new: what was left of a frame belongs to the old one."""
@@ -274,10 +285,17 @@ class Pipeline:
         return False
 
     def _run(self, events: list[TimelineEvent]) -> Step:
-        observations: list[Observation] = []
-        for event in events:
-            observations += self._observe(event)
-        return self._and_then(Step(tuple(events)), observations)
+        return self._and_then(Step(tuple(events)), self._observed(events))
+
+    def _observed(self, events: list[TimelineEvent]) -> list[Observation]:
+        return [each for event in events for each in self._observe(event)]
+
+    def _catch_up(self) -> None:
+        """A device whose counter stood still while it was away leaves no gap, but the alarms were
+        told of silence meanwhile: their time must not wait for the stream to get there."""
+        lag_ns = self.attended.now_ns - self.now_ns if self.attended else 0
+        if self.attended and lag_ns > LAG_MAX_NS:
+            self.attended.catch_up(lag_ns)
 
     def _and_then(self, step: Step, observations: list[Observation]) -> Step:
         """The step with more observations, and the alerts that they bring."""

@@ -59,6 +59,7 @@ class Runtime:
         self._feeds: list[_Feed] = []
         self._waiting: queue.SimpleQueue[Work] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self._ended = threading.Event()
         self.pulse = Pulse()
         """Beats at every turn of the engine."""
         self.late_ns = 0
@@ -110,10 +111,12 @@ class Runtime:
     def ask(self, action: Action) -> Future[Outcome]:
         """Have a patient's monitor do what a person asks, in its turn; from any thread.
 
-        Cancelled where the run ends first.
+        Cancelled where the run ends first, or has ended.
         """
         asked: Future[Outcome] = Future()
         self.call(partial(self._act, action, asked))
+        if self._ended.is_set():  # nobody may take it from the queue any more
+            asked.cancel()
         return asked
 
     def stop(self) -> None:
@@ -143,6 +146,8 @@ class Runtime:
             self._close()
 
     def _act(self, action: Action, asked: Future[Outcome]) -> None:
+        if self._ended.is_set():
+            asked.cancel()
         if not asked.set_running_or_notify_cancel():
             return
         watched = {monitor.patient.id: monitor for monitor in self._monitors}
@@ -180,6 +185,7 @@ class Runtime:
             stopper.start()
         for stopper in stoppers:
             stopper.join()
+        self._ended.set()
         self._drain()
         for monitor in self._monitors:
             monitor.close()

@@ -7,7 +7,7 @@ actions in the same order give the same alerts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -130,9 +130,12 @@ class Attendance:
         """End every condition, as nothing is known of it any more; what latches stays."""
         return tuple(self._followed(self._conditions.give_up(reason)))
 
-    def confirm(self, **also: float) -> tuple[Alert, ...]:
-        """Tell all alarms as they stand. also: numbers for this one telling."""
-        return tuple(alarm.tell(self.now_ns, also=also) for alarm in self._alarms.values())
+    def confirm(self, ids: Collection[str], **also: float) -> tuple[Alert, ...]:
+        """Tell these alarms as they stand. also: numbers for this one telling."""
+        wanted = [alarm for alarm in self._alarms.values() if alarm.alert.id in ids]
+        for alarm in wanted:
+            self._refresh(alarm)
+        return tuple(alarm.confirm(self.now_ns, also) for alarm in wanted)
 
     def acknowledge(self, alert_id: str, by: str) -> tuple[Alert, ...]:
         """Take notice of an alarm, or of all where the id is empty. Empty where there is none
@@ -215,9 +218,17 @@ class Attendance:
             if alarm.must_rise(now_ns, self._settings):
                 yield from self._escalated(alarm)
             elif alarm.must_remind(now_ns, self._settings):
+                self._refresh(alarm)
                 yield alarm.remind(now_ns)
 
+    def _refresh(self, alarm: AttendedAlarm) -> None:
+        """Bring numbers up to date that have merely grown, which nobody was told."""
+        for condition in self._conditions.active:
+            if condition.id == alarm.condition_id:
+                alarm.evidence = condition.evidence
+
     def _escalated(self, alarm: AttendedAlarm) -> Iterator[Alert]:
+        self._refresh(alarm)
         alarm.escalate(self.now_ns)
         silenced = self._broken_pause(alarm.priority)
         yield alarm.tell(self.now_ns)

@@ -123,6 +123,11 @@ class AttendedAlarm(msgspec.Struct):
         self.alert = replace(self.alert, reminder=self.alert.reminder + 1)
         return self.tell(now_ns)
 
+    def confirm(self, now_ns: int, also: Mapping[str, float]) -> Alert:
+        """Tell it as it stands, which brings it to mind. also: numbers for this one telling."""
+        self.reminded_ns = now_ns
+        return self.tell(now_ns, also=also)
+
     def tell(
         self, now_ns: int, state: AlarmState | None = None, also: Mapping[str, float] | None = None
     ) -> Alert:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.metadata import entry_points
+from math import isfinite
+from numbers import Integral, Real
 from typing import Any, Protocol
 
 import msgspec
@@ -137,7 +139,7 @@ class ExtendedAlarms:
 
     def _ask(self, rule: ExtensionRule, observation: Observation) -> Evidence | None:
         try:
-            return rule.observe(observation)
+            return _plain(rule.observe(observation))
         except Exception:  # a rule of another package may raise anything
             log.exception("rule %s failed and is switched off", rule.kind)
             self._rules.remove(rule)
@@ -165,6 +167,25 @@ class ExtendedAlarms:
 def installed_rules(limits: AlarmLimits) -> list[ExtensionRule]:
     """The rules of all packages that offer any, for one patient."""
     return [point.load()(limits) for point in entry_points(group=GROUP)]
+
+
+def _plain(evidence: Evidence | None) -> Evidence | None:
+    """The evidence as plain data that can be stored and sent, whatever numbers a rule has; what
+    is no finite number and no text is left out."""
+    if evidence is None:
+        return None
+    pairs = ((str(name), _plain_value(value)) for name, value in evidence.items())
+    return {name: value for name, value in pairs if value is not None}
+
+
+def _plain_value(value: object) -> float | int | str | None:
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Integral) and abs(int(value)) < 2**63:
+        return int(value)
+    if isinstance(value, Real) and isfinite(value):
+        return float(value)
+    return None
 
 
 def _start(rule: ExtensionRule, alert_id: str, now_ns: int, why: Evidence) -> Alert:

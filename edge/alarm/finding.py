@@ -11,12 +11,20 @@ from edge.alarm.limits import AlarmLimits
 from edge.alarm.signal_state import SignalState
 from edge.alert import Priority
 
-__all__ = ["Evidence", "Finding", "Rule", "View"]
+__all__ = ["GROWING", "Evidence", "Finding", "Rule", "View", "without_growing"]
 
 NOISE_PROBABILITY = 0.5
 """An encoder that calls the second noise is not believed when it also says VT or VF."""
 
 Evidence = dict[str, float | int | str]
+
+GROWING = frozenset({"silent_s", "missing_s", "poor_s", "no_qrs_s"})
+"""Evidence that merely grows while a condition lasts: no change that is worth a message."""
+
+
+def without_growing(evidence: Evidence) -> Evidence:
+    """The evidence whose change is told."""
+    return {name: value for name, value in evidence.items() if name not in GROWING}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import msgspec
 from edge.alarm.atrial import af
 from edge.alarm.episode import Episode, alarm_id
 from edge.alarm.equipment import EquipmentState
-from edge.alarm.finding import Finding, Rule, View
+from edge.alarm.finding import Finding, Rule, View, without_growing
 from edge.alarm.history import BeatHistory, RhythmHistory
 from edge.alarm.limits import AlarmLimits
 from edge.alarm.precedence import EXPLAINS, ORDER, TECHNICAL, held_by
@@ -257,7 +257,10 @@ class AlarmMachine:
         if held:
             evidence["held"] = held
         due = now_ns - episode.told_ns >= limits.update_s * SECOND_NS
-        changed = priority is not episode.priority or evidence != episode.evidence
+        same = without_growing(evidence) == without_growing(episode.evidence)
+        changed = priority is not episode.priority or not same
+        if not changed:
+            episode.evidence = evidence  # what has merely grown is told with what comes next
         if priority.rank < episode.priority.rank or (due and changed):
             yield episode.update(now_ns, priority, evidence)
 

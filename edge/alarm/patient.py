@@ -16,7 +16,7 @@ from edge.alarm.extension import ExtendedAlarms, ExtensionRule
 from edge.alarm.limits import AlarmLimits
 from edge.alarm.machine import AlarmMachine, SnapshotError
 from edge.alarm.signal_state import SECOND_NS
-from edge.alert import Alert
+from edge.alert import Alert, Phase
 from edge.events import Observation, Silence, StorageFault, shifted
 
 __all__ = ["RESTART_MAX_NS", "RESTART_MIN_NS", "AlarmSetup", "PatientAlarms"]
@@ -27,6 +27,10 @@ the wall clock says."""
 
 RESTART_MAX_NS = 24 * 3600 * SECOND_NS
 """After a longer absence it is another day: conditions that were on end, and no silence is told."""
+
+PROMPT_NS = 5 * SECOND_NS
+"""A link that begins to deliver within this time of a fresh start begins at zero, so that how fast
+it was opened changes no alarm's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class PatientAlarms:
         """taken_utc_ns: of the snapshot that they are from, None where they begin."""
         self._attendance = attendance
         self._taken_utc_ns = taken_utc_ns
-        self._away_ns: int | None = None
+        self._away_ns: int | None = 0
         self._base_ns = self._silent_ns = 0
 
     @classmethod
@@ -83,25 +87,39 @@ class PatientAlarms:
         )
         return cls(attendance, found.utc_ns)
 
-    def snapshot(self, utc_ns: int) -> bytes:
-        """The state, `utc_ns` being the UTC time of `now_ns`."""
+    def snapshot(self, utc_ns: int) -> bytes | None:
+        """The state, `utc_ns` being the UTC time of `now_ns`; None between `restore` and
+        `resume`, where no time of this process is known: the stored one holds."""
+        if self._taken_utc_ns is not None:
+            return None
         return msgspec.json.encode(_Snapshot(utc_ns, self._attendance.snapshot()))
 
     def resume(self, utc_ns: int) -> tuple[Alert, ...]:
         """To be called once, stream time zero being at `utc_ns`. After `restore`: every alarm
-        that goes on, told again with `interrupted_s` in its evidence, and what the time in
+        that goes on, told once, with `interrupted_s` in its evidence, and what the time in
         between brings."""
         if self._taken_utc_ns is None:
             return ()
         away_ns = max(RESTART_MIN_NS, utc_ns - self._taken_utc_ns)
+        self._taken_utc_ns = None
         self._base_ns = self._attendance.now_ns + away_ns
+        before = {alert.id for alert in self._attendance.active}
         if away_ns > RESTART_MAX_NS:
             ended = self._attendance.give_up("restart")
-            return self._outward((*ended, *self._attendance.confirm()))
+            rest = self._attendance.confirm(before - {each.id for each in ended})
+            return self._outward((*ended, *rest))
         self._away_ns = away_ns
-        told = self._attendance.confirm(interrupted_s=round(away_ns / SECOND_NS, 1))
         silence = Silence(self._base_ns, away_ns, "restart", restart=True)
-        return self._outward((*told, *self._attendance.observe(silence)))
+        brought = self._attendance.observe(silence)
+        interrupted_s = round(away_ns / SECOND_NS, 1)
+        return self._outward(self._confirmed(before, brought, interrupted_s))
+
+    def catch_up(self, lag_ns: int) -> None:
+        """The stream goes on, but as much earlier than the silence told so far: it lasted while
+        the device's own count stood still. From here on its time is later by that, so that the
+        alarms' time neither stands still nor goes back."""
+        if self._away_ns is None:  # else the first observation does so
+            self._base_ns += lag_ns
 
     @property
     def now_ns(self) -> int:
@@ -136,14 +154,23 @@ class PatientAlarms:
         outcome, told = answer(self._attendance, action)
         return outcome, self._outward(told)
 
+    def _confirmed(
+        self, before: set[str], brought: tuple[Alert, ...], interrupted_s: float
+    ) -> tuple[Alert, ...]:
+        """Every alarm of before that goes on, told once, and what else was brought."""
+        going_on = {alert.id for alert in self._attendance.active} & before
+        others = [a for a in brought if a.id not in before or a.phase is Phase.END]
+        return (*self._attendance.confirm(going_on, interrupted_s=interrupted_s), *others)
+
     def _since_restart(self, observation: Observation, away_ns: int) -> Observation:
-        """A link that has delivered nothing yet has been silent since before the restart. Its
+        """A link that has delivered nothing yet has been silent since before the start. Its
         stream begins when it delivers: later by the silence told so far."""
         if isinstance(observation, Silence):
             self._silent_ns = observation.silent_ns
             return replace(observation, silent_ns=observation.silent_ns + away_ns)
         if not isinstance(observation, StorageFault):
-            self._base_ns += self._silent_ns
+            if away_ns or self._silent_ns > PROMPT_NS:
+                self._base_ns += self._silent_ns
             self._away_ns = None
         return observation
 

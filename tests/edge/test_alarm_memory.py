@@ -130,3 +130,19 @@ def test_without_an_outbox_nothing_is_remembered():
     patient = Patient(id="p1", source="sim:")
     assert memory.alarms(patient, open_source("sim:")).active == ()
     assert memory.abandoned([]) == []
+
+
+def test_an_alarm_that_was_ended_for_good_does_not_come_back_with_its_patient(outbox):
+    (start,) = of(watched(outbox), AlertMessage)
+    sinus = "sim:?scenario=sinus&speed=max&duration_s=3"
+    watched(outbox, sinus, patient="p2")
+    again = of(watched(outbox, sinus), AlertMessage)
+    assert start.id not in [each.id for each in again]
+
+
+def test_a_recording_in_a_patients_name_ends_no_alarm_of_theirs(outbox):
+    (start,) = of(watched(outbox), AlertMessage)
+    sinus = "sim:?scenario=sinus&speed=max&duration_s=3"
+    assert told(watched(outbox, sinus, living=False)) == []
+    again = of(watched(outbox, sinus), AlertMessage)
+    assert start.id in [each.id for each in again]

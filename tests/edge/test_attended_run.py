@@ -98,7 +98,7 @@ def test_a_patient_who_is_no_longer_watched_takes_no_action():
     watched = monitor(open_source("sim:"), "p1", Runtime(SystemClock(), []))
     assert watched.act(Acknowledge("p1")).text == "nobody attends to these alarms"
     watched.close()
-    assert watched.act(Acknowledge("p1")).text == "p1 is no longer watched"
+    assert watched.act(PauseAudio("p1", 60.0)).text == "p1 is no longer watched"
 
 
 def test_a_message_names_the_bundle_and_its_hash():

@@ -2,6 +2,7 @@ import threading
 
 import pytest
 
+from edge.actions import Acknowledge
 from edge.events import Silence
 from firmware_bridge.errors import SourceError
 from firmware_bridge.patch.virtual_patch import PatchConfig, VirtualPatch
@@ -145,3 +146,12 @@ def test_a_defect_in_one_patient_ends_no_other(monkeypatch):
     assert [(who, alert.kind) for who, alert in recorder.alerts] == [("p0", "signal_lost")]
     assert whole.error is None
     assert recorder.samples["p1"] == 20 * 250
+
+
+def test_what_is_asked_when_the_run_ends_is_cancelled():
+    runtime = runtime_of(Recorder(), "sim:?speed=max&duration_s=1")
+    asked = []
+    runtime.call(lambda: (runtime.stop(), asked.append(runtime.ask(Acknowledge("p0")))))
+    runtime.run()
+    assert asked[0].cancelled()
+    assert runtime.ask(Acknowledge("p0")).cancelled()

@@ -1,5 +1,7 @@
 from importlib.metadata import EntryPoint
 
+import msgspec
+import numpy as np
 import pytest
 
 from edge.alarm import extension
@@ -84,3 +86,22 @@ def make(limits):
     rule = SlowHeart()
     rule.limits = limits
     return rule
+
+
+class OddNumbers:
+    """A rule that answers with what numeric packages give."""
+
+    kind = "odd_numbers"
+    priority = Priority.LOW
+
+    def observe(self, observation):
+        numbers = {"nan": float("nan"), "inf": np.float64("inf"), "half": np.float32(0.5)}
+        return {**numbers, "count": np.int64(3), "on": True, "huge": 2**80, "word": "w", "x": [1]}
+
+
+def test_odd_numbers_of_a_rule_leave_a_state_that_can_be_restored():
+    watched = alarms(OddNumbers())
+    (alert,) = watched.observe(beat(1, 800.0))
+    assert alert.evidence == {"half": 0.5, "count": 3, "on": 1, "huge": 2.0**80, "word": "w"}
+    stored = msgspec.json.decode(msgspec.json.encode(watched.snapshot()))
+    assert ExtendedAlarms.restore(stored, AlarmLimits(), []).active == (alert,)

@@ -163,11 +163,21 @@ def test_medium_alarm_keeps_quiet_after_its_end_and_a_high_one_does_not() -> Non
 
 
 def test_updates_come_no_faster_than_allowed_and_carry_new_evidence() -> None:
-    alerts = run(merged(quality(0, 160), beats_at(steady_s(0.1, 10, 60))))
-    updates = [alert.time_ns for alert in alerts if alert.phase is Phase.UPDATE]
+    slower = [0.1]
+    while slower[-1] < 160:
+        slower.append(slower[-1] + 1.3 + 0.001 * len(slower))
+    alerts = run(merged(quality(0, 160), beats_at(slower)))
+    updates = [alert for alert in alerts if alert.phase is Phase.UPDATE]
     assert len(updates) >= 4
-    assert all(after - before >= 30 * S for before, after in pairwise(updates))
-    assert alerts[-1].evidence["no_qrs_s"] > alerts[0].evidence["no_qrs_s"]
+    assert all(after.time_ns - before.time_ns >= 30 * S for before, after in pairwise(updates))
+    assert updates[-1].evidence["rate_bpm"] < updates[0].evidence["rate_bpm"]
+
+
+def test_that_a_condition_lasts_is_no_update_and_its_end_says_how_long() -> None:
+    beats = beats_at([*steady_s(0.1, 10, 60), *steady_s(130.1, 150, 60)])
+    start, end = run(merged(quality(0, 150), beats))
+    assert (start.kind, end.phase) == (K.ASYSTOLE, Phase.END)
+    assert start.evidence["no_qrs_s"] < 6 < 119 < end.evidence["no_qrs_s"]
 
 
 def test_late_labels_and_beats_are_tolerated() -> None:
