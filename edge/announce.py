@@ -26,7 +26,7 @@ from edge.messages import (
 from edge.monitor import LinkReport, Monitor
 from edge.pipeline import Step
 from edge.sink import KeepingSink, Sink, StripSink
-from firmware_bridge.pulse import Pulse
+from firmware_bridge.pulse import SLOW_DISK_S, Pulse
 
 WAITING = 1024
 """Messages that may wait for the sinks; an alert that finds no room waits, the rest is dropped."""
@@ -126,6 +126,12 @@ class Announcer:
         """Messages that wait for the sinks."""
         return self._queue.qsize()
 
+    def drained(self, timeout_s: float) -> bool:
+        """Wait until the sinks have taken all that waits; False where that takes longer."""
+        done = self._queue.all_tasks_done
+        with done:
+            return done.wait_for(lambda: not self._queue.unfinished_tasks, timeout_s)
+
     def close(self, timeout_s: float) -> None:
         """Nobody is watched any more: say so, let the sinks take what waits, and close them.
 
@@ -211,7 +217,12 @@ class Announcer:
         self._queue.put(message, timeout=self._patience_s)
 
     def _offer(self, message: Message) -> None:
-        """State that is late is worth nothing: another comes soon."""
+        """State that is late is worth nothing: another comes soon. Half of the room is for alerts,
+        lest the engine wait for a disk that stalls.
+        """
+        if self._queue.qsize() > self._queue.maxsize // 2:
+            self.dropped += 1
+            return
         try:
             self._queue.put_nowait(message)
         except queue.Full:
@@ -222,15 +233,18 @@ class Announcer:
 
     def _run(self) -> None:
         while (message := self._next()) is not None:
-            for sink in self._sinks:
-                _give(sink, message)
+            try:
+                for sink in self._sinks:
+                    _give(sink, message)
+            finally:
+                self._queue.task_done()
         for sink in reversed(self._sinks):  # the one that ends the publisher comes first of all
-            sink.close()
+            _close(sink)
 
     def _next(self) -> Message | None:
         self.pulse.rest()
         message = self._queue.get()
-        self.pulse.beat()
+        self.pulse.beat(SLOW_DISK_S)
         return message
 
 
@@ -253,6 +267,14 @@ def _give(sink: Sink, message: Message) -> None:
                     sink.strip(message)
     except Exception:  # a sink of another package may raise anything
         log.exception("sink %s failed on a %s", type(sink).__name__, type(message).__name__)
+
+
+def _close(sink: Sink) -> None:
+    """One sink's failure keeps no other from its end."""
+    try:
+        sink.close()
+    except Exception:  # a sink of another package may raise anything
+        log.exception("sink %s failed to close", type(sink).__name__)
 
 
 def _keep_with(sink: Sink, kept: Kept) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from edge.encode import EncoderStage
 from edge.networks import Networks
@@ -20,10 +20,15 @@ NO_BUNDLE = "none"
 
 
 class Bundles:
-    """What each name leads to, by name or folder. device: as `edge.config.Encoder` says."""
+    """What each name leads to, by name or folder. device: as `edge.config.Encoder` says.
 
-    def __init__(self, device: str) -> None:
+    opening: called by the thread that is about to make the networks of a stream, which may take
+    minutes where an execution provider compiles them first.
+    """
+
+    def __init__(self, device: str, opening: Callable[[], None] = lambda: None) -> None:
         self._device = device
+        self._opening = opening
         self._in_use: dict[str, Activation] = {}
 
     @property
@@ -46,7 +51,12 @@ class Bundles:
         if name not in self._in_use:
             self._in_use[name] = Activation(name, self._device)
         activation = self._in_use[name]
-        return lambda form: self._networks(activation.bundle, form)
+
+        def make(form: StreamFormat) -> Networks | None:
+            self._opening()
+            return self._networks(activation.bundle, form)
+
+        return make
 
     def replace(
         self, name: str, formats: Iterable[StreamFormat | None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -25,6 +26,7 @@ from edge.reload import Reloader
 from edge.report import AlertTally, final_report
 from edge.run_facts import facts
 from edge.runtime import Observer, Runtime
+from edge.service import closing
 from edge.service.upkeep import RunParts, Upkeep
 from edge.sink import MqttSink, Sink, load_sink
 from edge.strips.image import strip_images
@@ -34,8 +36,8 @@ from firmware_bridge.source import Source
 
 __all__ = ["Parts"]
 
-CLOSE_S = 2.5
-RELOAD_S = 1.0
+ENCODER_OPENING_S = 300.0
+"""How long the engine may be silent while an encoder is opened: TensorRT compiles it first."""
 
 
 class Parts:
@@ -66,7 +68,8 @@ class Parts:
         self._recorder = Recorder(config.record, clock) if recorded else None
         self._strips = Strips(self._announcer.strip) if self._announcer.takes_strips else None
         self.runtime = Runtime(clock, self._observers())
-        bundles = Bundles(config.encoder.device)
+        patience = partial(self.runtime.pulse.beat, ENCODER_OPENING_S)
+        bundles = Bundles(config.encoder.device, patience)
         add_patients(self.runtime, config, bundles, clock, open_with, self._memory.alarms)
         self._upkeep = self._looked_after(supervised)
         self.reloader = Reloader(self.runtime, bundles, config, self._upkeep.reloading)
@@ -75,7 +78,7 @@ class Parts:
         """Begin all but the engine. on_ready: called before anything is shown or announced."""
         monitors, stack = self.runtime.monitors, self._stack
         self.reloader.start()
-        stack.callback(self.reloader.close, RELOAD_S)
+        stack.callback(self.reloader.close, closing.RELOADER_S)
         if self._publisher:
             stack.callback(announce(self._config, self._publisher, monitors, self._clock))
             self._publisher.start()
@@ -84,22 +87,22 @@ class Parts:
         told = facts(self._config, self._publisher)
         self._display.started(monitors, {**told, "view": self._view.url})
         self._announcer.start(monitors, self._memory.abandoned(monitors))
-        stack.callback(self._announcer.close, CLOSE_S)  # also where the engine fails
+        stack.callback(self._announcer.close, closing.SINKS_S)  # also where the engine fails
         if self._strips:
             self._strips.start(monitors)
         if self._recorder:
             self._recorder.start()
-            stack.callback(self._recorder.close, CLOSE_S)
+            stack.callback(self._recorder.close, closing.RECORDER_S)
         self._upkeep.start()
         stack.callback(self._upkeep.close)
 
     def close(self) -> None:
         """The engine has ended: let the sinks and the recording have what waits."""
         if self._strips:
-            self._strips.close(CLOSE_S)
-        self._announcer.close(CLOSE_S)
+            self._strips.close(closing.STRIPS_S)
+        self._announcer.close(closing.SINKS_S)
         if self._recorder:
-            self._recorder.close(CLOSE_S)
+            self._recorder.close(closing.RECORDER_S)
 
     def report(self) -> dict[str, Any]:
         """What came of it."""

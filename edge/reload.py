@@ -66,8 +66,12 @@ class Reloader:
     def _run(self) -> None:
         while self._wanted.get():
             self._tell(True)
-            self.reload()
-            self._tell(False)
+            try:
+                self.reload()
+            except Exception:  # the next request finds somebody all the same
+                log.exception("reload failed")
+            finally:
+                self._tell(False)
 
     def _reload(self, name: str) -> None:
         monitors = [m for m in self._runtime.monitors if self._config.bundle_of(m.patient) == name]

@@ -2,8 +2,9 @@
 
 A part whose thread has died gets a new one. A part that hangs, or dies again and again, cannot
 be mended within the process: that is said, with the stacks of all threads, and where a service
-manager stands by the process ends with a code of its own, to be started again. What was raised is
-on disk, so nothing is lost by it.
+manager stands by the process ends with a code of its own, to be started again. What waits for the
+disk gets some seconds to be stored before that, and is lost only where the disk takes
+nothing even then.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ __all__ = ["Part", "Supervisor", "end_process"]
 
 CHECK_S = 1.0
 STANDSTILL_S = 3.0
+LAST_WORDS_S = 5.0
+"""How long such an end waits for alerts to be stored; well within the watchdog's time."""
 MOST_RESTARTS = 3
 WITHIN_NS = 10 * NS_PER_S
 """A part that needs more than `MOST_RESTARTS` new threads within this time is beyond help."""
@@ -51,8 +54,13 @@ class Part:
     essential: bool = True
 
 
-def end_process(_reason: str) -> None:
-    """End at once, without waiting for what hangs."""
+def end_process(_reason: str, drained: Callable[[float], bool] = lambda _: True) -> None:
+    """End at once, without waiting for what hangs.
+
+    drained: waits at most so many seconds until what waits in memory is stored.
+    """
+    with contextlib.suppress(Exception):
+        drained(LAST_WORDS_S)
     sys.stderr.flush()
     os._exit(Exit.STUCK)
 

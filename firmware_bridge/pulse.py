@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["PATIENCE_S", "Pulse"]
+__all__ = ["PATIENCE_S", "SLOW_DISK_S", "Pulse"]
 
 PATIENCE_S = 10.0
 """A thread with work to do that gives no sign of life for so long hangs."""
+SLOW_DISK_S = 60.0
+"""The same for a thread that is about to write to a disk: flash may stall for tens of seconds."""
 
 
 class Pulse:

@@ -22,14 +22,12 @@ from edge.commands.settings import Verb
 from edge.commands.wire import MAX_TEXT, CommandResponse, Reason, proof_text
 from edge.messages import Topics, encode
 from edge.publish import Incoming, Publisher
-from firmware_bridge.pulse import Pulse
+from firmware_bridge.pulse import SLOW_DISK_S, Pulse
 
 WAITING = 256
 """Messages that may wait: what the publisher may bring in one go, and some more."""
 ANSWER_S = 5.0
 """How long the monitor may take."""
-SLOW_DISK_S = 60.0
-"""How long storing a counter may take before the desk is taken for hung."""
 REFUSALS_ANSWERED_A_MINUTE = 30
 """Whoever floods us with refused commands is not to make us flood the broker."""
 
@@ -89,6 +87,7 @@ class Desk:
         self._overflow = self._overflow_noted = 0
         self._overflow_of = ""
         self._queue: queue.Queue[_Heard | None] = queue.Queue(WAITING)
+        self._asked: Future[Outcome] | None = None
         self._closing = threading.Event()
         self.pulse = Pulse()
         self._thread = self._new_thread()
@@ -117,8 +116,12 @@ class Desk:
         return self._thread.is_alive() or self._closing.is_set()
 
     def close(self, timeout_s: float) -> None:
-        """Hear no more; the command at work may take so long to end."""
+        """Hear no more; the command at work may take so long to end, and the monitor's answer is
+        waited for no more.
+        """
         self._closing.set()
+        if asked := self._asked:
+            asked.cancel()
         with contextlib.suppress(queue.Full):  # then it wakes by what waits
             self._queue.put_nowait(None)
         if self._thread.ident is not None:
@@ -205,7 +208,9 @@ class Desk:
         self._answer(heard, accepted.verb, accepted.signed, reason, outcome.text)
 
     def _outcome(self, action: Action) -> Outcome:
-        asked = self._ask(action)
+        asked = self._asked = self._ask(action)
+        if self._closing.is_set():
+            asked.cancel()
         try:
             return asked.result(ANSWER_S)
         except TimeoutError:

@@ -17,8 +17,8 @@ from edge.errors import ConfigError
 from edge.outbox import Outbox
 from edge.publish import Publisher
 from edge.runtime import Runtime
+from edge.service.closing import DESK_S
 
-CLOSE_S = 1.0
 CLOCK_WAS_SET = Path("/run/systemd/timesync/synchronized")
 """Touched by systemd-timesyncd at each successful synchronisation, see its manual page; `/run`
 is empty after a boot."""
@@ -48,7 +48,7 @@ def open_desk(
         desk.listen(patient.id, signed=bool(settings.keys), button=bool(settings.unsigned))
     logging.getLogger("edge.commands.desk").setLevel(logging.INFO)  # who asked what is on record
     desk.start()
-    stack.callback(desk.close, CLOSE_S)
+    stack.callback(desk.close, DESK_S)
     return desk
 
 

@@ -9,14 +9,13 @@ from collections.abc import Callable
 from edge.health.message import HealthMessage
 from edge.health.report import HealthReporter
 from edge.messages import encode
-from firmware_bridge.pulse import Pulse
+from firmware_bridge.pulse import SLOW_DISK_S, Pulse
 
 __all__ = ["EVERY_S", "EXPIRY_S", "Beacon", "Send"]
 
 EVERY_S = 10.0
 EXPIRY_S = 30
 """A health message older than this says nothing any more: the broker drops it."""
-SLOW_DISK_S = 60.0
 
 Send = Callable[[bytes], None]
 

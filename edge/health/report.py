@@ -82,8 +82,9 @@ class HealthReporter:
         broker = _broker(parts.publisher) if parts.publisher else None
         recording = _recording(parts.recorder) if parts.recorder else None
         supervised = _supervised(parts.supervisor)
-        patients = [_patient(each) for each in parts.watch.patients.values()]
-        troubles = list(_troubles(engine, outbox, broker, supervised, patients))
+        figures = list(parts.watch.patients.values())
+        patients = [_patient(each) for each in figures]
+        troubles = list(_troubles(engine, outbox, broker, supervised, figures))
         return HealthMessage(
             time=rfc3339(self.clock.utc_ns()),
             since=self._since,
@@ -194,7 +195,7 @@ def _troubles(
     outbox: OutboxState | None,
     broker: BrokerHealth | None,
     parts: Mapping[str, PartHealth],
-    patients: Sequence[PatientHealth],
+    patients: Sequence[PatientFigures],
 ) -> Iterator[str]:
     """What an operator should know, in words."""
     yield from (f"{name}: {part.trouble}" for name, part in parts.items() if part.trouble)
@@ -207,7 +208,8 @@ def _troubles(
     if engine.late_ms > LATE_MS:
         yield f"the engine was {engine.late_ms:.0f} ms late"
     for each in patients:
-        if each.link not in ("streaming", "connecting"):
-            yield f"{each.patient}: link {each.link}"
-        if each.model_failures:
-            yield f"{each.patient}: the encoder failed; alarms come from rules alone"
+        state = each.state
+        if state.link not in ("streaming", "connecting"):
+            yield f"{state.patient}: link {state.link}"
+        if each.model_failures and not state.bundle:
+            yield f"{state.patient}: the encoder failed; alarms come from rules alone"

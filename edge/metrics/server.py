@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from socketserver import TCPServer
@@ -13,14 +14,16 @@ from edge.health.report import HealthReporter
 from edge.metrics.settings import MetricsSettings
 from firmware_bridge.pulse import Pulse
 from firmware_bridge.transports.sockets import Endpoint
+from firmware_bridge.transports.web_origin import own_names, reached_by_own_name
 
 if TYPE_CHECKING:
-    from wsgiref.types import WSGIApplication
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 __all__ = ["MetricsServer"]
 
 REQUEST_S = 5.0
-"""Whoever asks and then says nothing is hung up on after so long."""
+"""A request that is not asked and answered within this time is hung up on."""
 POLL_S = 0.2
 
 
@@ -33,6 +36,8 @@ class MetricsServer:
     def __init__(self, settings: MetricsSettings, reporter: HealthReporter) -> None:
         at = settings.endpoint
         app = _application(settings, reporter)
+        if at.is_loopback:
+            app = _for_own_names(app)
         family = _V6Server if ":" in at.host else _Server
         try:
             self._server = make_server(at.host, at.port, app, family, _Handler)
@@ -61,12 +66,13 @@ class MetricsServer:
         """Whether the thread runs, or has ended because it was told to."""
         return self._thread.is_alive() or self._closing
 
-    def close(self) -> None:
-        """Answer no more."""
+    def close(self, timeout_s: float = REQUEST_S) -> None:
+        """Answer no more; a request under way is left to itself after `timeout_s`."""
         self._closing = True
         if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join(REQUEST_S)
+            # For as long as a request lasts, `shutdown` waits and cannot be told for how long.
+            threading.Thread(target=self._server.shutdown, daemon=True).start()
+            self._thread.join(timeout_s)
         self._server.server_close()
 
     def _new_thread(self) -> threading.Thread:
@@ -90,8 +96,47 @@ class _V6Server(_Server):
 class _Handler(WSGIRequestHandler):
     timeout = REQUEST_S
 
+    def setup(self) -> None:
+        """Count down from now: the time-out of a socket begins anew with every byte."""
+        super().setup()
+        self._deadline = threading.Timer(self.timeout, self._hang_up)
+        self._deadline.daemon = True
+        self._deadline.start()
+
+    def finish(self) -> None:
+        """The request is over."""
+        self._deadline.cancel()
+        with contextlib.suppress(OSError):
+            super().finish()
+
+    def _hang_up(self) -> None:
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def handle(self) -> None:
+        """One request; whoever has left before the answer is no fault."""
+        with contextlib.suppress(OSError):
+            super().handle()
+
     def log_message(self, format: str, *args: object) -> None:
         """A request is no news."""
+
+
+def _for_own_names(app: WSGIApplication) -> WSGIApplication:
+    """Denies a browser's request by a foreign name that leads here, which is DNS rebinding.
+
+    Where everybody who reaches the address is answered, names are no secret's guard.
+    """
+    names = own_names()
+
+    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        host = environ.get("HTTP_HOST")
+        if host is None or reached_by_own_name(host, names):
+            return app(environ, start)
+        start("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
+        return [b"not a name of this machine\n"]
+
+    return answer
 
 
 def _application(settings: MetricsSettings, reporter: HealthReporter) -> WSGIApplication:

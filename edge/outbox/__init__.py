@@ -1,6 +1,6 @@
 """Alerts on disk until the broker has acknowledged them."""
 
-from edge.outbox.alert_log import AlertLog, open_alert_log, read_history
+from edge.outbox.alert_log import AlertLog, open_alert_log
 from edge.outbox.messages import (
     OUTBOX_FILE,
     STRIP_PHASE,
@@ -27,5 +27,4 @@ __all__ = [
     "OutboxLimits",
     "PendingMessage",
     "open_alert_log",
-    "read_history",
 ]

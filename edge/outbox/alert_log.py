@@ -72,13 +72,4 @@ def history(db: sqlite3.Connection, limit: int, since_utc_ns: int) -> list[Logge
     return list(islice(AlertLog(db).newest_first(since_utc_ns), limit))[::-1]
 
 
-def read_history(path: Path, limit: int = 1000, since_utc_ns: int = 0) -> list[LoggedMessage]:
-    """The newest alerts of an outbox, oldest first, even while another process uses it.
-
-    Raises StorageError where there is none or it cannot be read.
-    """
-    with open_alert_log(path) as log:
-        return list(islice(log.newest_first(since_utc_ns), limit))[::-1]
-
-
-__all__ = ["AlertLog", "history", "open_alert_log", "read_history"]
+__all__ = ["AlertLog", "history", "open_alert_log"]

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -68,6 +68,9 @@ class Outbox:
         self._limits = limits or OutboxLimits()
         self._clock = clock or SystemClock()
         self._mutex = threading.Lock()
+        # Of its own, for the engine asks for numbers and must not wait for the disk.
+        self._numbers = threading.Lock()
+        self._numbers_owed = False
         self._listener: Callable[[], None] = lambda: None
         self._held = HeldMessages(self._limits.held)
         self._raised_ns: dict[Key, int] = {}
@@ -93,14 +96,17 @@ class Outbox:
         self._listener = listener
 
     def next_seq(self, patient: str) -> int:
-        """The next number for one of the patient's messages; survives restarts once put."""
-        with self._mutex:
+        """The next number for one of the patient's messages; survives restarts once put.
+
+        Never waits for the disk.
+        """
+        with self._numbers:
             self._sequence[patient] = self._sequence.get(patient, 0) + 1
             return self._sequence[patient]
 
     def newest_number(self, name: str) -> int:
         """The highest number that was ever spent under a name, 0 where none was."""
-        with self._mutex:
+        with self._numbers:
             return self._sequence.get(name, 0)
 
     def spend(self, name: str, number: int) -> bool:
@@ -110,11 +116,11 @@ class Outbox:
         of no patient: numbers of both stand in one table, and so outlive a damaged store.
         """
         with self._mutex:
-            if number <= self._sequence.get(name, 0):
+            if number <= self.newest_number(name):
                 return False
             if not self._try("store", lambda store: store.remember(name, number, None)):
                 return False
-            self._sequence[name] = number
+            self._raise_numbers({name: number})
             return True
 
     def put(self, message: OutboundMessage, snapshot: bytes | None = None) -> bool:
@@ -134,13 +140,17 @@ class Outbox:
         self._listener()
         return stored
 
-    def pending(self, limit: int) -> list[PendingMessage]:
-        """Messages that wait, most urgent first, oldest first among equals."""
+    def pending(self, limit: int, without: Sequence[str] = ()) -> list[PendingMessage]:
+        """Messages that wait, most urgent first, oldest first among equals; not of topics in
+        `without`.
+        """
         with self._mutex:
-            stored = self._try("read", lambda store: store.pending(limit)) or []
+            stored = self._try("read", lambda store: store.pending(limit, without)) or []
             # A commit that failed may have reached the disk: such a message is in both.
             known = {each.key for each in stored}
-            held = [each for each in self._held if each.key not in known]
+            held = [
+                each for each in self._held if each.key not in known and each.topic not in without
+            ]
             found = sorted([*stored, *held], key=lambda each: each.rank)[:limit]
             return [PendingMessage(each, self._raised_ns.get(each.key)) for each in found]
 
@@ -264,9 +274,25 @@ class Outbox:
 
     def _adopt(self, store: Store, for_ns: int) -> None:
         """Take over messages of a damaged store for so long."""
+        self._pay_numbers(store)
         if self._wreckage.adopt(store, for_ns):
-            for patient, seq in store.sequences().items():
-                self._sequence[patient] = max(seq, self._sequence.get(patient, 0))
+            self._raise_numbers(store.sequences())
+
+    def _raise_numbers(self, numbers: Mapping[str, int]) -> None:
+        with self._numbers:
+            for name, number in numbers.items():
+                self._sequence[name] = max(number, self._sequence.get(name, 0))
+
+    def _pay_numbers(self, store: Store) -> None:
+        """A store begun anew learns the numbers that this run knows: what could not be rescued of
+        the one before would else be given, or spent, again after a restart.
+        """
+        if not self._numbers_owed:
+            return
+        with self._numbers:
+            numbers = dict(self._sequence)
+        store.remember_numbers(numbers)
+        self._numbers_owed = False
 
     def _try(self, purpose: Purpose, operation: Callable[[Store], T]) -> T | None:
         """The operation's result, None where the disk refused it, which is counted. The fault
@@ -279,6 +305,9 @@ class Outbox:
             if self._store is None:
                 self._reopen_ns = now_ns + REOPEN_NS
                 self._store = self._open()
+                self._numbers_owed = True
+                with contextlib.suppress(StoreError):  # a full disk: again within a second
+                    self._pay_numbers(self._store)
             result = operation(self._store)
         except (StoreError, OSError, UnicodeDecodeError) as error:
             self._failures += 1

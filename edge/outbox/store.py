@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -128,16 +128,17 @@ class Store:
         self._strip_bytes += sum(strips)
         return len(new)
 
-    def pending(self, limit: int) -> list[OutboundMessage]:
-        """Messages that wait, most urgent first, oldest first among equals.
+    def pending(self, limit: int, without: Sequence[str] = ()) -> list[OutboundMessage]:
+        """Messages that wait, most urgent first, oldest first among equals; not of topics in
+        `without`.
 
         A row whose checksum does not hold is evicted, so that it cannot block the others.
         """
-        messages, damaged = self._table.pending(limit)
+        messages, damaged = self._table.pending(limit, without)
         if not damaged:
             return messages
         self._evict(damaged)
-        return self.pending(limit)
+        return self.pending(limit, without)
 
     def delivered(self, keys: Iterable[Key]) -> int:
         """Mark messages as delivered; returns how many of them waited until now."""
@@ -176,6 +177,13 @@ class Store:
             self._table.number(patient, seq)
             if snapshot is not None:
                 self._table.save(patient, snapshot)
+        return True
+
+    def remember_numbers(self, numbers: Mapping[str, int]) -> bool:
+        """Note the sequence numbers of many at once, unless higher ones are known."""
+        self._room(SPARE_PAGES + len(numbers) * ROW_BYTES // PAGE_DATA_BYTES)
+        with self._transaction():
+            self._table.number_all(numbers)
         return True
 
     def load_snapshot(self, patient: str) -> bytes | None:

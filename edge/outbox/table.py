@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.outbox.messages import STRIP_PHASE, TELEMETRY_RANK, Key, OutboundMessage
@@ -56,14 +57,17 @@ class MessageTable:
         self.count(state, 1)
         return Settled(rank, size, kept)
 
-    def pending(self, limit: int) -> tuple[list[OutboundMessage], list[int]]:
+    def pending(
+        self, limit: int, without: Sequence[str] = ()
+    ) -> tuple[list[OutboundMessage], list[int]]:
         """Messages that wait, most urgent first, oldest first among equals; and the row numbers
-        of those whose checksum does not hold.
+        of those whose checksum does not hold. without: topics to leave out.
         """
+        but = f" AND topic NOT IN ({', '.join('?' * len(without))})" if without else ""
         found = self._db.execute(
-            f"SELECT row, crc, {MESSAGE} FROM message WHERE state = {PENDING}"
+            f"SELECT row, crc, {MESSAGE} FROM message WHERE state = {PENDING}{but}"
             " ORDER BY rank, row LIMIT ?",
-            (limit,),
+            (*without, limit),
         ).fetchall()
         damaged = [row for row, crc, *columns in found if crc != checksum(columns)]
         sound = [columns for _, crc, *columns in found if crc == checksum(columns)]
@@ -152,6 +156,11 @@ class MessageTable:
             " ON CONFLICT (id) DO UPDATE SET seq = max(seq, excluded.seq)",
             (patient, seq),
         )
+
+    def number_all(self, numbers: Mapping[str, int]) -> None:
+        """Note the newest sequence numbers of many."""
+        for patient, seq in numbers.items():
+            self.number(patient, seq)
 
     def sequences(self) -> dict[str, int]:
         """Highest sequence number stored, by patient."""

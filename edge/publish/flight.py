@@ -14,7 +14,7 @@ WINDOW = 16
 ACK_TIMEOUT_NS = 15 * NS_PER_S
 """A broker silent for so long on a publish is taken for gone."""
 REFUSED_PAUSE_NS = 10 * NS_PER_S
-MOST_REFUSED = 256
+"""For so long nothing is sent to a topic on which the broker refused an alert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,17 @@ class Landed:
 
 
 class Flight:
-    """Publishes in flight, and messages that the broker refused and that rest a while."""
+    """Publishes in flight, and topics that the broker refused and that rest a while.
+
+    A whole topic rests, for a broker refuses by topic: were it each message alone, those of one
+    denied topic would be looked at and sent in the place of all others.
+    """
 
     def __init__(self, receive_maximum: int) -> None:
         self._window = min(WINDOW, receive_maximum)
         self._sent: dict[int, tuple[PendingMessage | None, int]] = {}
         self._keys: set[Key] = set()
-        self._resting: dict[Key, int] = {}
+        self._resting: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._sent)
@@ -49,17 +53,20 @@ class Flight:
         return self._window - len(self._sent)
 
     def scan(self, now_ns: int) -> int:
-        """How many pending messages to look at to find those that `admits` lets through; 0
-        where the broker refuses so much that everything rests.
+        """How many pending messages of topics that do not rest to look at to find those that
+        `admits` lets through; 0 where there is no room.
         """
-        self._resting = {key: until for key, until in self._resting.items() if until > now_ns}
-        if self.room <= 0 or len(self._resting) >= MOST_REFUSED:
-            return 0
-        return len(self._keys) + len(self._resting) + self.room
+        self._resting = {topic: until for topic, until in self._resting.items() if until > now_ns}
+        return len(self._keys) + self.room if self.room > 0 else 0
+
+    @property
+    def resting(self) -> tuple[str, ...]:
+        """Topics that rested when `scan` was last asked, or do since."""
+        return tuple(self._resting)
 
     def admits(self, key: Key) -> bool:
-        """Whether a message is neither in flight nor resting."""
-        return key not in self._keys and key not in self._resting
+        """Whether a message is not in flight."""
+        return key not in self._keys
 
     def left(self, mid: int, message: PendingMessage | None, now_ns: int) -> None:
         """A publish has been sent."""
@@ -76,7 +83,7 @@ class Flight:
         if message is not None:
             self._keys.discard(message.message.key)
             if ack.refusal and not landed.given_up:
-                self._resting[message.message.key] = now_ns + REFUSED_PAUSE_NS
+                self._resting[message.message.topic] = now_ns + REFUSED_PAUSE_NS
         return landed
 
     def overdue(self, now_ns: int) -> bool:

@@ -34,10 +34,10 @@ class Outgoing:
     content_type: str = JSON
 
 
-def connect_properties() -> Properties:
-    """What an MQTT 5 broker is told of us: how much we take."""
+def connect_properties(packet_max: int = MAX_PACKET_BYTES) -> Properties:
+    """What an MQTT 5 broker is told of us: how much we take. packet_max: bytes of one packet."""
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.MaximumPacketSize = MAX_PACKET_BYTES
+    properties.MaximumPacketSize = packet_max
     properties.ReceiveMaximum = UNACKNOWLEDGED
     return properties
 

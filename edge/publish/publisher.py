@@ -34,14 +34,12 @@ from edge.publish.session import (
     Session,
 )
 from edge.publish.statistics import PublishStatistics, Tally
-from firmware_bridge.pulse import PATIENCE_S, Pulse
+from firmware_bridge.pulse import PATIENCE_S, SLOW_DISK_S, Pulse
 from firmware_bridge.stream import NS_PER_S
 
 IDLE_S = 1.0
 LEAVING_S = 0.1
 FAREWELL_S = 1.0
-CONNECTING_S = 60.0
-"""Longer than name look-up, connection and the broker's answer take together."""
 SUSPECT_A_TWIN = 3
 """Brief connections in a row; a broker that serves two clients of one name ends each in turn,
 and Mosquitto 2.0.11 does not say why."""
@@ -82,7 +80,7 @@ class Publisher:
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
         self.pulse = Pulse()
-        """Beats at every round and every attempt to connect."""
+        """Beats at every round, rests during an attempt to connect."""
         self._thread = self._new_thread()
         outbox.on_put(self._wake)
         _warn_of_plaintext(settings)
@@ -191,7 +189,7 @@ class Publisher:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self.pulse.beat(CONNECTING_S)
+            self.pulse.beat(SLOW_DISK_S)
             try:
                 self._outbox.retry()
                 self._connect_and_serve()
@@ -211,6 +209,9 @@ class Publisher:
 
     def _connect_and_serve(self) -> None:
         will = self._status("offline")
+        # Neither name look-up nor each address of a broker has a limit that we could set, and no
+        # broker is a reason to end the monitoring.
+        self.pulse.rest()
         session = Session(
             *(self._settings, self._client_id, will, self._clock, self._wake_reader),
             stopping=self._stopping,
@@ -259,7 +260,7 @@ class Publisher:
 
     def _exchange(self, session: Session) -> None:
         """One round: send what there is room for, then wait for answers or news."""
-        self.pulse.beat()
+        self.pulse.beat(SLOW_DISK_S)
         with contextlib.suppress(BlockingIOError):
             self._wake_reader.recv(4096)
         self._send_pending(session, self._flight.room - self._retained.waiting)
@@ -278,9 +279,8 @@ class Publisher:
         scan = self._flight.scan(self._clock.monotonic_ns())
         if room <= 0 or not scan:
             return
-        waiting = [
-            each for each in self._outbox.pending(scan) if self._flight.admits(each.message.key)
-        ]
+        found = self._outbox.pending(scan, self._flight.resting)
+        waiting = [each for each in found if self._flight.admits(each.message.key)]
         for pending in waiting[:room]:
             message = pending.message
             outgoing = Outgoing(
@@ -325,7 +325,9 @@ class Publisher:
             return False
         if self._clock.monotonic_ns() >= self._stop_by_ns:
             return True
-        return not (len(self._flight) or self._retained.waiting or self._outbox.pending(1))
+        if len(self._flight) or self._retained.waiting:
+            return False
+        return not self._outbox.pending(1, self._flight.resting)
 
     def _farewell(self, session: Session) -> None:
         """Say `offline` ourselves: after a proper DISCONNECT the broker drops the will."""

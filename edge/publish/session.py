@@ -41,7 +41,7 @@ from edge.publish.failure import (
     refused,
     unreachable,
 )
-from edge.publish.inbox import Handler
+from edge.publish.inbox import MAX_PACKET_BYTES, Handler
 from edge.publish.packets import (
     Outgoing,
     connect_properties,
@@ -83,6 +83,8 @@ class Session:
 
     wake: readable when there is something to publish; ends a wait in `serve`.
     stopping: once set, an answer of the broker to CONNECT is waited for no more.
+    packet_max: bytes of the largest packet that we take; an MQTT 5 broker is told, and keeps
+        larger ones to itself.
     on_message: called in the thread that calls `serve`; must not raise.
     Raises ConnectFailedError where the broker cannot be reached or refuses.
     """
@@ -96,6 +98,7 @@ class Session:
         wake: socket.socket,
         stopping: threading.Event | None = None,
         on_message: Handler = lambda _: None,
+        packet_max: int = MAX_PACKET_BYTES,
     ) -> None:
         self.receive_maximum = 65_535
         self.payload_maximum = payload_maximum(None)
@@ -107,6 +110,7 @@ class Session:
         self._five = settings.protocol == 5
         self._acks: list[Ack] = []
         self._on_message = on_message
+        self._packet_max = packet_max
         self._heard = 0
         self._filters: dict[int, Sequence[str]] = {}
         self._end = ""
@@ -232,7 +236,7 @@ class Session:
                 endpoint.host,
                 endpoint.port,
                 self._settings.keepalive_s,
-                properties=connect_properties() if self._five else None,
+                properties=connect_properties(self._packet_max) if self._five else None,
             )
         except (OSError, ValueError) as error:
             raise unreachable(self._settings, error, self._clock.utc_ns()) from None

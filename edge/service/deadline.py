@@ -8,10 +8,9 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-__all__ = ["ExitDeadline"]
+from edge.service.closing import LEAVE_S
 
-LEAVE_S = 10.0
-"""Enough for every part to say goodbye; systemd kills after 15 s."""
+__all__ = ["ExitDeadline"]
 
 log = logging.getLogger(__name__)
 

@@ -22,6 +22,9 @@ HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user")))
 CREDENTIALS = Path("/run/credentials")
 SERIAL_CLASSES = ("ttyACM", "ttyUSB", "ttyAMA", "ttyS")
 GROUPS = (("serial", "dialout"), ("ble", "bluetooth"))
+NO_DEVICE = frozenset({"auto", "cpu", "onnxruntime", "litert"})
+"""`encoder.device` that computes on the processor; an execution provider may open a device."""
+ACCELERATOR_GROUPS = ("render", "video")
 LOCAL_SCHEMES = frozenset({"serial", "ble", "replay", "sim"})
 SECRETS = (
     ("mqtt.password_file", "mqtt_password"),
@@ -40,6 +43,7 @@ class Needs:
     """What the unit has to grant.
 
     groups: those of the devices that exist here. serial: classes of devices. bluetooth: D-Bus.
+    accelerator: devices nobody can name beforehand, of the provider that runs the encoder.
     network: whether anything travels beyond this machine. credentials: name to file.
     settings: credential name to the environment variable that leads to it. readable: folders
     and files below a home that must stay in sight.
@@ -48,6 +52,7 @@ class Needs:
     groups: tuple[str, ...] = ()
     serial: tuple[str, ...] = ()
     bluetooth: bool = False
+    accelerator: bool = False
     network: bool = True
     credentials: tuple[tuple[str, Path], ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
@@ -60,7 +65,9 @@ def needs_of(config: Config, config_file: Path | None) -> Needs:
     Raises ConfigError for what such a service could not have.
     """
     schemes = {urlsplit(each.source).scheme for each in config.patient}
+    accelerator = config.encoder.device not in NO_DEVICE
     groups = [group for scheme, group in GROUPS if scheme in schemes]
+    groups += ACCELERATOR_GROUPS if accelerator else ()
     _check_folders(config)
     _check_readable()
     secrets = tuple(_secrets(config))
@@ -70,6 +77,7 @@ def needs_of(config: Config, config_file: Path | None) -> Needs:
         groups=tuple(filter(_exists, groups)),
         serial=_serial_classes(config),
         bluetooth="ble" in schemes,
+        accelerator=accelerator,
         network=_beyond_this_machine(config, schemes),
         credentials=(*file, *((name, path) for _, name, path in secrets)),
         settings=tuple((name, _variable(key)) for key, name, _ in secrets),
@@ -142,7 +150,15 @@ def _class_of(source: str) -> str:
 
 
 def _beyond_this_machine(config: Config, schemes: set[str]) -> bool:
-    return not schemes <= LOCAL_SCHEMES or bool(config.mqtt and not config.mqtt.endpoint.loopback)
+    """Whether sources, broker, pages, outlets or sinks of others may reach a network."""
+    pages = [each.endpoint for each in (config.view, config.metrics) if each and each.listen]
+    return (
+        not schemes <= LOCAL_SCHEMES
+        or bool(config.mqtt and not config.mqtt.endpoint.loopback)
+        or not all(each.is_loopback for each in pages)
+        or config.lsl.enabled
+        or bool(config.sink)
+    )
 
 
 def _folders(config: Config) -> Iterable[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 
+from edge.service.closing import LEAVE_S
 from edge.service.needs import Needs
 
 __all__ = ["MARK", "is_unchanged", "system_unit", "user_unit"]
@@ -14,7 +15,8 @@ MARK = "# Written by `edge install-service`, sha256 "
 WATCHDOG_S = 30
 START_S = 300
 """A first start may compile the signal kernels, which takes minutes on a small board."""
-STOP_S = 15
+STOP_S = round(LEAVE_S) + 6
+"""The process ends itself before systemd kills it."""
 FAMILIES = "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"
 """AF_UNIX speaks to systemd, and over D-Bus to BlueZ, which hands over what Bluetooth needs."""
 
@@ -153,7 +155,12 @@ def _homes(needs: Needs) -> list[str]:
 
 
 def _devices(needs: Needs) -> list[str]:
-    """Only the ports, where there are any; else no device at all."""
+    """Only the ports, where there are any; else no device at all, unless the encoder needs one."""
+    if needs.accelerator:
+        return [
+            "# encoder.device names an execution provider, and only it knows its devices.",
+            "DevicePolicy=auto",
+        ]
     # A user namespace hides whose the ports are, and who asks over D-Bus.
     private = [] if needs.serial or needs.bluetooth else ["PrivateUsers=yes"]
     if not needs.serial:

@@ -20,6 +20,7 @@ from edge.outbox import Outbox
 from edge.publish import Publisher
 from edge.record.recorder import Recorder
 from edge.runtime import Runtime
+from edge.service import closing
 from edge.service.notify import Notifier
 from edge.service.status import status_line
 from edge.supervision import CHECK_S, Part, Supervisor, end_process
@@ -29,7 +30,6 @@ from firmware_bridge.stream import NS_PER_S
 __all__ = ["RunParts", "Upkeep"]
 
 STATUS_NS = 5 * NS_PER_S
-CLOSE_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Upkeep:
         watchdog_s = self._notifier.watchdog_s
         self._supervisor = Supervisor(
             clock,
-            end_process if supervised or self._notifier.present else None,
+            self._end if supervised or self._notifier.present else None,
             self._well,
             min(CHECK_S, watchdog_s / 4) if watchdog_s else CHECK_S,
         )
@@ -104,10 +104,13 @@ class Upkeep:
     def close(self) -> None:
         """The run is over: its parts may end now."""
         self._notifier.stopping()
-        self._supervisor.close(CLOSE_S)
-        self._beacon.close(CLOSE_S)
+        self._supervisor.close(closing.SUPERVISOR_S)
+        self._beacon.close(closing.BEACON_S)
         if self._metrics:
-            self._metrics.close()
+            self._metrics.close(closing.METRICS_S)
+
+    def _end(self, reason: str) -> None:
+        end_process(reason, self._run.announcer.drained)
 
     def _ready(self) -> None:
         """Everything has been started, so whatever does not run has died."""

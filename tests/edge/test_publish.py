@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import random
 import shutil
@@ -13,7 +14,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +36,9 @@ from edge.outbox import Outbox, PendingMessage
 from edge.publish import Publisher, flight, session
 from edge.publish.backoff import FIRST_S, LONGEST_S, Backoff
 from edge.publish.client_id import default_client_id
-from edge.publish.flight import MOST_REFUSED, WINDOW, Flight
+from edge.publish.flight import WINDOW, Flight
 from edge.publish.retained import RetainedValues
-from edge.publish.session import Ack, Outgoing
+from edge.publish.session import Ack, CalledOffError, Outgoing
 from edge.publish.statistics import MIN_SAMPLES_FOR_P99, Tally
 from edge.sink import MqttSink, outbound
 from tests.mosquitto import BlackHole, Mosquitto, Received, needs_mosquitto
@@ -304,7 +306,7 @@ class TestOnABroker:
             ids = raise_alerts(outbox, 5, "allowed", tag="ok")
             subscriber.wait_for(has_all(ids))
             until(lambda: outbox.counts.pending == len(refused))
-            assert publisher.statistics.refused >= len(refused)
+            assert publisher.statistics.refused >= 1
             assert "refuses a message" in publisher.statistics.last_error
 
     def test_a_half_open_connection_is_noticed_and_nothing_lost(
@@ -565,23 +567,60 @@ def test_the_window_is_the_smaller_of_ours_and_the_brokers() -> None:
     assert narrow.admits(pending(1).message.key)
 
 
-def test_a_refused_message_rests_and_comes_back() -> None:
+def test_a_refused_topic_rests_and_comes_back() -> None:
     air = Flight(65_535)
     air.left(1, pending(1), 0)
     air.landed(Ack(1, "Not authorized"), 0)
-    assert air.scan(1) == WINDOW + 1
-    assert not air.admits(pending(1).message.key)
+    assert air.scan(1) == WINDOW
+    assert air.resting == (pending(1).message.topic,)
     assert air.scan(flight.REFUSED_PAUSE_NS) == WINDOW
+    assert air.resting == ()
     assert air.admits(pending(1).message.key)
 
 
-def test_when_everything_is_refused_everything_rests() -> None:
+def test_a_denied_topic_holds_no_other_up_however_much_waits_for_it(tmp_path: Path) -> None:
+    denied, other = pending(1).message, replace(pending(1).message, topic="other", patient="p2")
     air = Flight(65_535)
-    for seq in range(MOST_REFUSED):
-        air.left(seq, pending(seq), 0)
-        air.landed(Ack(seq, "Quota exceeded"), 0)
-    assert air.scan(1) == 0
-    assert air.scan(flight.REFUSED_PAUSE_NS) == WINDOW
+    heard: list[str] = []
+    with closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
+        for seq in range(300):
+            outbox.put(replace(denied, seq=seq))
+        outbox.put(other)
+        for now_ns in (1, 2):
+            for each in outbox.pending(air.scan(now_ns), air.resting)[: air.room]:
+                mid = len(heard)
+                heard.append(each.message.topic)
+                air.left(mid, each, now_ns)
+            for mid in range(len(heard)):
+                air.landed(Ack(mid, "" if heard[mid] == "other" else "Not authorized"), now_ns)
+        assert heard == [denied.topic] * WINDOW + ["other"]
+
+
+def test_a_topic_that_rests_is_passed_over_in_memory_as_well(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "outbox.sqlite")
+    outbox.close()
+    outbox.put(pending(1).message)
+    assert [each.message for each in outbox.pending(1)] == [pending(1).message]
+    assert outbox.pending(1, [pending(1).message.topic]) == []
+
+
+def test_while_it_connects_a_publisher_owes_no_sign_of_life(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience_s: list[float] = []
+
+    class Unreachable:
+        def __init__(self, *_: object, **__: object) -> None:
+            patience_s.append(publisher.pulse.state[1])
+            raise CalledOffError
+
+    monkeypatch.setattr("edge.publish.publisher.Session", Unreachable)
+    with closing(Outbox(tmp_path / "outbox.sqlite")) as outbox:
+        publisher = Publisher(MqttSettings(), outbox)
+        publisher.start()
+        until(lambda: bool(patience_s))
+        publisher.stop(WAIT_S)
+    assert patience_s[0] == math.inf
 
 
 def test_an_unanswered_publish_is_overdue() -> None:

@@ -17,6 +17,7 @@ from edge.commands.policy import MOST_A_MINUTE
 from edge.messages import Topics
 from tests.edge.commands.signing import SECRET, UTC_NS, WARD, StandIns, command, policy
 from tests.edge.test_publish import until
+from tests.patience import WAIT_S
 
 TOPIC = "edge/bed-3/command"
 ANSWERS = "edge/bed-3/command/response"
@@ -104,6 +105,19 @@ def test_a_run_that_ends_is_said(world: StandIns, desk: Desk) -> None:
     world.outcome = CancelledError()
     world.send(command())
     ((_, answer, _),) = answers(world, 1)
+    assert "has ended" in answer["text"]
+
+
+def test_at_the_end_the_monitor_is_waited_for_no_more(
+    world: StandIns, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk_module, "ANSWER_S", 3600.0)
+    world.outcome = None
+    world.send(command())
+    until(lambda: desk._asked is not None)
+    desk.close(WAIT_S)
+    assert not desk._thread.is_alive()
+    ((_, answer, _),) = world.replies
     assert "has ended" in answer["text"]
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
+from edge.messages import Topics
 from edge.mqtt_settings import MqttSettings
 from edge.outbox import OutboundMessage, Outbox
 from edge.publish import Publisher
@@ -85,3 +87,10 @@ def test_a_command_crosses_it_the_other_way(tmp_path: Path) -> None:
         until(lambda: desk.publish(f"{BASE}/bed-3/command", "strip, please") == 0)
         got = service.wait_for(1)
         assert got[-1].payload == "strip, please"
+
+
+def test_signed_commands_and_buttons_come_in() -> None:
+    lines = (files("edge.mosquitto") / "bridge.conf").read_text().splitlines()
+    topics = Topics(BASE)
+    for topic in (topics.command("p1"), topics.button("p1")):
+        assert f"topic {topic.replace('p1', '+')} in 1" in lines

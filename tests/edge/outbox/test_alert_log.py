@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import StorageError
-from edge.outbox import TELEMETRY_RANK, Outbox, OutboxLimits, read_history
+from edge.outbox import TELEMETRY_RANK, Outbox, OutboxLimits, open_alert_log
 from tests.edge.outbox.messages import message
 
 
@@ -27,16 +27,18 @@ def test_history_can_be_read_beside_a_running_process(path: Path) -> None:
     outbox.put(message(1))
     outbox.delivered([message(1).key])
     outbox.put(message(2))
-    found = read_history(path)
+    with open_alert_log(path) as log:
+        found = list(log.newest_first())
+        since = [list(log.newest_first(each)) for each in (found[0].raised_utc_ns, 2**62)]
     assert [(each.message, each.state) for each in found] == [
-        (message(1), "delivered"),
         (message(2), "pending"),
+        (message(1), "delivered"),
     ]
-    assert [each.message.seq for each in read_history(path, since_utc_ns=found[1].raised_utc_ns)]
-    assert read_history(path, since_utc_ns=2**62) == []
+    assert since[0]
+    assert since[1] == []
     outbox.close()
 
 
 def test_history_of_nothing_is_one_clear_error(path: Path) -> None:
-    with pytest.raises(StorageError, match="does not exist"):
-        read_history(path)
+    with pytest.raises(StorageError, match="does not exist"), open_alert_log(path):
+        pass

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.outbox import Outbox, read_history
+from edge.outbox import Outbox, open_alert_log
 from tests.edge.outbox.messages import memory_folder, message, waiting
 
 PAGE = 4096
@@ -282,7 +282,8 @@ def test_a_row_with_flipped_bits_is_evicted_and_blocks_nothing(path: Path, colum
     counts = outbox.counts
     assert (counts.raised, counts.evicted, counts.pending) == (3, 1, 2)
     assert [each.message.seq for each in outbox.history()] == [1, 3]
-    assert [each.message.seq for each in read_history(path)] == [1, 3]
+    with open_alert_log(path) as log:
+        assert [each.message.seq for each in log.newest_first()] == [3, 1]
     outbox.close()
 
 

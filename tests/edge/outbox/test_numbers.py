@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from edge.outbox import Outbox
 from tests.edge.outbox.messages import memory_folder, message
+from tests.edge.test_publish import until
 from tests.reliability.strace import environment
 
 NAME = "key/0123456789abcdef"
@@ -93,3 +94,33 @@ def test_it_stays_spent_where_the_process_is_killed(path: Path) -> None:
     assert done.returncode == -signal.SIGKILL
     with closing(Outbox(path)) as outbox:
         assert outbox.newest_number(NAME) == 7
+
+
+def test_it_stays_spent_where_the_store_is_lost_during_the_run(path: Path) -> None:
+    with closing(Outbox(path)) as outbox:
+        assert outbox.spend(NAME, 1000)
+        assert [outbox.next_seq("p1") for _ in range(3)] == [1, 2, 3]
+        lose_store(outbox)
+        until(lambda: outbox.retry() or not outbox._faults.now)
+        assert outbox.quarantined is not None
+    with closing(Outbox(path)) as again:
+        assert not again.spend(NAME, 1000)
+        assert again.next_seq("p1") == 4
+
+
+def lose_store(outbox: Outbox) -> None:
+    """Nothing of it can be read any more, and the outbox has run into that."""
+    outbox._abandon()
+    outbox._damaged = True
+    for suffix in ("", "-wal"):
+        file = outbox.path.with_name(outbox.path.name + suffix)
+        file.write_bytes(b"\xff" * file.stat().st_size)
+    outbox._try("read", lambda store: store.counters())
+
+
+def test_numbers_are_given_while_the_disk_stalls(path: Path) -> None:
+    with closing(Outbox(path)) as outbox:
+        assert outbox.spend(NAME, 7)
+        with outbox._mutex:
+            assert outbox.next_seq("p1") == 1
+            assert outbox.newest_number(NAME) == 7

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edge.outbox import Outbox, OutboxLimits, read_history, schema
+from edge.outbox import Outbox, OutboxLimits, open_alert_log, schema
 from edge.outbox.outbox import RESERVE_NS
 from tests.edge.outbox.messages import message, waiting
 
@@ -58,7 +58,8 @@ def test_the_log_keeps_its_room_when_the_store_is_closed(path: Path) -> None:
             for seq in range(1, 200):
                 outbox.put(message(seq, size=700))
         assert wal.stat().st_size == 2 << 20
-        read_history(path)
+        with open_alert_log(path) as log:
+            assert next(log.newest_first())
         assert wal.stat().st_size == 2 << 20
 
 

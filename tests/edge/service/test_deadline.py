@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from edge import runtime
+from edge.service import closing, unit
 from edge.service.deadline import ExitDeadline
 from tests.patience import WAIT_S
 
@@ -37,3 +39,8 @@ def test_an_end_in_time_is_no_such_end(monkeypatch):
     leaving._timer.join(WAIT_S)
     assert not leaving._timer.is_alive()
     assert left == []
+
+
+def test_the_process_ends_itself_before_systemd_does():
+    assert closing.LINKS_S >= runtime.STOP_S
+    assert unit.STOP_S > closing.LEAVE_S

@@ -17,11 +17,14 @@ from edge.config import check
 from edge.errors import ConfigError
 from edge.health.beacon import Beacon
 from edge.health.figures import board, open_files, process
-from edge.health.report import without_folders
+from edge.health.message import EngineHealth
+from edge.health.report import _troubles, without_folders
+from edge.health.watch import PatientFigures
 from edge.histogram import Histogram
 from edge.run import RunOptions, run
 from edge.schemas import generate
 from tests.edge.service.test_parts_fail import Silent
+from tests.edge.view.served import state_of
 from tests.mosquitto import Mosquitto, needs_mosquitto
 from tests.patience import WAIT_S
 
@@ -232,3 +235,13 @@ def test_figures_of_this_process_and_board():
     with socket.socket():
         assert open_files() == before + 1
     assert board().temperature_c is None or -50 < board().temperature_c < 150
+
+
+def test_an_encoder_that_works_again_is_no_trouble():
+    def troubles(bundle):
+        figures = PatientFigures(state_of("p1", bundle=bundle), model_failures=1)
+        engine = EngineHealth(late_ms=0.0, queued=0)
+        return list(_troubles(engine, None, None, {}, [figures]))
+
+    assert troubles("") == ["p1: the encoder failed; alarms come from rules alone"]
+    assert troubles("tcn-s") == []

@@ -128,6 +128,49 @@ def test_nothing_is_granted_that_is_not_needed(configured):
 
 
 @pytest.mark.parametrize(
+    ("more", "confined"),
+    [
+        ('[metrics]\nlisten = "0.0.0.0:9464"\nallow_remote = true', False),
+        ('[metrics]\nlisten = "127.0.0.1:9464"', True),
+        ('[view]\nlisten = "127.0.0.1:8765"', True),
+        ("[view]", True),
+        ("[lsl]\nenabled = true", False),
+        ('[[sink]]\nname = "of-another-package"', False),
+        ('[mqtt]\nurl = "mqtt://localhost"', True),
+    ],
+)
+def test_what_speaks_to_a_network_is_let_out(configured, more, confined):
+    text = unit_text(configured("serial:///dev/ttyACM0?device=native", more=more))
+    assert value(text, "IPAddressDeny") == (["any"] if confined else [])
+
+
+def test_a_page_for_other_machines_is_let_out(configured, tmp_path):
+    for name in ("token", "cert", "key"):
+        (tmp_path / name).touch()
+    more = '[view]\nlisten = "0.0.0.0:8765"\n' + "\n".join(
+        f'{name}_file = "{tmp_path}/{name}"' for name in ("token", "cert", "key")
+    )
+    assert value(unit_text(configured("sim:", more=more)), "IPAddressDeny") == []
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "onnxruntime", "litert"])
+def test_an_encoder_on_the_processor_is_given_no_device(configured, device):
+    text = unit_text(configured("sim:", more=f'[encoder]\ndevice = "{device}"'))
+    assert value(text, "PrivateDevices") == ["yes"]
+
+
+def test_an_encoder_on_a_provider_is_given_its_devices(configured, monkeypatch):
+    monkeypatch.setattr("edge.service.needs._exists", lambda _: True)
+    more = '[encoder]\ndevice = "CUDAExecutionProvider"'
+    text = unit_text(configured("serial:///dev/ttyACM0?device=native", more=more))
+    assert value(text, "SupplementaryGroups") == ["dialout render video"]
+    for closed in ("PrivateDevices", "PrivateUsers", "DeviceAllow"):
+        assert value(text, closed) == []
+    assert value(text, "DevicePolicy") == ["auto"]
+    assert "# encoder.device names an execution provider" in text
+
+
+@pytest.mark.parametrize(
     ("source", "classes"),
     [
         ("serial:///dev/ttyUSB3?device=native", ["char-ttyUSB rw"]),

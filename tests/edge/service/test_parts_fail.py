@@ -97,7 +97,7 @@ def outcome_of(tmp_path, monkeypatch, fault, done, mqtt=False, record=False):
     """Run until `done(display)` or until the supervisor gives up."""
     outcome, runtimes = Outcome(), []
 
-    def give_up(reason):
+    def give_up(reason, _drained):
         outcome.reasons.append(reason)
         fault.released.set()
         runtimes[0].stop()

@@ -31,8 +31,11 @@ class Hanging:
 """
 HURRIED = """
 import sys
-from firmware_bridge.pulse import Pulse
-Pulse.beat.__defaults__ = (1.0,)
+from firmware_bridge import pulse
+pulse.Pulse.beat.__defaults__ = (1.0,)
+pulse.SLOW_DISK_S = 1.0
+from edge import supervision
+supervision.LAST_WORDS_S = 0.1
 from edge.cli import main
 sys.exit(main(sys.argv[1:]))
 """
