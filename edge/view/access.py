@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import secrets
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 
@@ -14,11 +13,12 @@ from firmware_bridge.transports.web_origin import is_own_origin, own_names, reac
 __all__ = ["Access"]
 
 TOKEN_LENGTH_MAX = 256
+SESSION_LABEL = b"edge live page, session 1"
 
 
 class Access:
-    """Judges requests. A browser gives the token once and then has a cookie, which is valid until
-    this process ends; a program gives it as `Authorization: Bearer` every time.
+    """Judges requests. A browser gives the token once and then has a cookie, which is valid as
+    long as the token; a program gives it as `Authorization: Bearer` every time.
 
     token: empty where everybody on this machine may look on. port: cookies are shared by all ports
     of a host, so its number is in their name. secure: whether TLS is spoken.
@@ -31,7 +31,8 @@ class Access:
         self._names = own_names(names)
         self._secure = secure
         self._cookie = f"{'__Host-' if secure else ''}edge_view_{port}"
-        self._session = secrets.token_urlsafe(32)
+        # Of the token alone: a restart must not lock the pages that are open.
+        self._session = hmac.new(token.encode(), SESSION_LABEL, "sha256").hexdigest()
 
     @property
     def is_open(self) -> bool:

@@ -21,9 +21,13 @@ from edge.view.requests import REQUEST_BYTES_MAX
 __all__ = ["BoundedListener", "ViewServer"]
 
 CONNECTIONS_MAX = 64
-"""Of 16 viewers, each may have six more under way for the files of the page; others wait."""
+"""Room for 16 viewers, and for what browsers open besides for the files of the page."""
+ADDRESS_CONNECTIONS_MAX = 32
+"""Of one address, so that none can take all; a proxy in front is one address, too."""
 REQUEST_S = 10.0
-"""A connection that has not asked for anything by then is closed."""
+"""A connection that has not asked for anything, or anything more, by then is closed."""
+HANDSHAKE_S = 5.0
+"""What TLS may take to begin: until then a connection counts, and asks nothing."""
 PING_S = 8.0
 """How often a viewer is asked for a sign of life, and how long it may take."""
 WRITE_BYTES_MAX = 1 << 20
@@ -89,7 +93,8 @@ class ViewServer:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            with asyncio.Runner(loop_factory=_Loop) as runner:
+                runner.run(self._serve())
         except Exception as error:  # a defect of the page's ends the page, nothing else
             self._fault = error
             log.exception("the live page has ended")
@@ -123,31 +128,51 @@ class BoundedListener(socket.socket):
         made._open = []
         return made
 
-    _open: list[socket.socket]
+    _open: list[tuple[socket.socket, str]]
 
     def accept(self) -> tuple[socket.socket, Any]:
         """The next connection. Raises ConnectionAbortedError where there are too many."""
         connection, address = super().accept()
-        self._open = [each for each in self._open if each.fileno() >= 0]
-        if len(self._open) >= CONNECTIONS_MAX:
+        self._open = [each for each in self._open if each[0].fileno() >= 0]
+        host = str(address[0])
+        of_host = sum(each[1] == host for each in self._open)
+        if len(self._open) >= CONNECTIONS_MAX or of_host >= ADDRESS_CONNECTIONS_MAX:
             connection.close()
             raise ConnectionAbortedError
-        self._open.append(connection)
+        self._open.append((connection, host))
         return connection, address
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """Waits for a TLS handshake for less than a minute, which uvicorn has no setting for."""
+
+    async def create_server(self, *args: Any, **options: Any) -> asyncio.Server:
+        """As asyncio does."""
+        if options.get("ssl"):
+            options["ssl_handshake_timeout"] = HANDSHAKE_S
+        return await super().create_server(*args, **options)
+
+
 class _Http(H11Protocol):
-    """Waits for a request for a while, not for ever."""
+    """Waits for a request, and after each answer for the next one, for a while, not for ever."""
+
+    _due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.loop.call_later(REQUEST_S, self._asked_by_now)
+        self._wait_for_request()
 
-    def _asked_by_now(self) -> None:
-        waiting = self in self.connections and (
-            self.cycle is None or not self.cycle.response_complete
-        )
-        if waiting:
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._wait_for_request()
+
+    def _wait_for_request(self) -> None:
+        if self._due:
+            self._due.cancel()
+        self._due = self.loop.call_later(REQUEST_S, self._asked_too_late)
+
+    def _asked_too_late(self) -> None:
+        if self in self.connections:  # else it is closed, or a WebSocket by now
             self.transport.abort()
 
 

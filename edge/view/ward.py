@@ -28,7 +28,9 @@ from edge.view.wire import SCHEMA, document, in_messages
 __all__ = ["News", "Ward"]
 
 WAITING_MAX = 8192
-"""Steps and messages that may wait for the page's thread; it looks twenty times a second."""
+"""Steps that may wait for the page's thread; it looks twenty times a second."""
+TOLD_MAX = 1024
+"""Alarm steps and strips that may wait beside them; of all else the newest is enough."""
 TAKEN_MAX = 4096
 PATIENTS_MAX = 256
 """Their number travels in one byte."""
@@ -65,14 +67,17 @@ class Ward:
         self._signal = signal
         self._clock = clock
         self._bedsides: dict[str, Bedside] = {}
-        self._waiting: deque[_Stepped | _Link | Message] = deque()
+        self._steps: deque[_Stepped] = deque()
+        self._told: deque[AlertMessage | StripMessage] = deque(maxlen=TOLD_MAX)
+        self._newest: dict[tuple[type, str], _Link | StateMessage | ActiveAlerts] = {}
         self.lost = 0
-        """Steps and messages that found no room: nobody picked up what was there."""
+        """Steps, alarm steps and strips for which there was no room: nobody picked them up."""
+        self._said = 0
 
     @property
     def waiting(self) -> int:
         """Steps and messages that have not been picked up yet."""
-        return len(self._waiting)
+        return len(self._steps) + len(self._told) + len(self._newest)
 
     def admit(self, monitors: Sequence[Monitor]) -> None:
         """Whom the page shows; before anything happens to them."""
@@ -84,11 +89,14 @@ class Ward:
 
     def stepped(self, monitor: Monitor, step: Step) -> None:
         """Keep what the pipeline brought forth, until it is picked up."""
-        self._keep(_Stepped(monitor.patient.id, step, monitor.pipeline.segment))
+        if len(self._steps) >= WAITING_MAX:
+            self.lost += 1
+        else:
+            self._steps.append(_Stepped(monitor.patient.id, step, monitor.pipeline.segment))
 
     def link_changed(self, monitor: Monitor, report: LinkReport) -> None:
         """Keep what became of the link."""
-        self._keep(_Link(monitor.patient.id, report))
+        self._renew(_Link(monitor.patient.id, report))
 
     def ticked(self, monitors: Iterable[Monitor]) -> None:
         """States come by way of the sinks."""
@@ -99,11 +107,11 @@ class Ward:
 
     def active(self, message: ActiveAlerts) -> None:
         """Keep the alarm conditions present."""
-        self._keep(message)
+        self._renew(message)
 
     def state(self, message: StateMessage) -> None:
         """Keep a patient's state."""
-        self._keep(message)
+        self._renew(message)
 
     def strip(self, message: StripMessage) -> None:
         """Keep a strip."""
@@ -117,16 +125,14 @@ class Ward:
 
     def take(self) -> News:
         """Pick up what waits."""
-        news = News([], [])
+        self._say_lost()
+        news = News(self._documents(), [])
         stepped: dict[str, list[_Stepped]] = {}
         oldest_ns = 0
-        for _ in range(min(len(self._waiting), TAKEN_MAX)):
-            each = self._waiting.popleft()
-            if isinstance(each, _Stepped):
-                stepped.setdefault(each.patient, []).append(each)
-                oldest_ns = oldest_ns or each.step.arrived_ns
-            else:
-                news.documents.extend(self._told(each))
+        for _ in range(min(len(self._steps), TAKEN_MAX)):
+            each = self._steps.popleft()
+            stepped.setdefault(each.patient, []).append(each)
+            oldest_ns = oldest_ns or each.step.arrived_ns
         records: list[bytes] = []
         for patient, steps in stepped.items():
             bedside = self._bedsides.get(patient)
@@ -151,7 +157,14 @@ class Ward:
         bedside = self._bedsides.get(patient)
         return bedside.strip_document(number) if bedside else None
 
-    def _told(self, each: _Link | Message) -> list[bytes]:
+    def _documents(self) -> list[bytes]:
+        """All that waits besides steps; other threads may add to it meanwhile."""
+        told: list[_Link | Message] = [self._told.popleft() for _ in range(len(self._told))]
+        newest = [self._newest.pop(key, None) for key in list(self._newest)]
+        told += [each for each in newest if each]  # else it is being renewed, and comes next time
+        return [each for message in told for each in self._written(message)]
+
+    def _written(self, each: _Link | Message) -> list[bytes]:
         bedside = self._bedsides.get(each.patient)
         if bedside is None:
             return []
@@ -169,11 +182,20 @@ class Ward:
                 ready = bedside.strip(each)
                 return [ready] if ready else []
 
-    def _keep(self, each: _Stepped | _Link | Message) -> None:
-        if len(self._waiting) >= WAITING_MAX:
-            self.lost += 1
-        else:
-            self._waiting.append(each)
+    def _keep(self, each: AlertMessage | StripMessage) -> None:
+        self.lost += len(self._told) == TOLD_MAX  # the oldest gives way
+        self._told.append(each)
+
+    def _renew(self, each: _Link | StateMessage | ActiveAlerts) -> None:
+        """Keep it in place of an older one: none is ever lost, and the last is the truth."""
+        key = type(each), each.patient
+        self._newest.pop(key, None)
+        self._newest[key] = each
+
+    def _say_lost(self) -> None:
+        lost, self._said = self.lost - self._said, self.lost
+        if lost:
+            log.warning("live page: too slow, %d steps were not shown", lost)
 
     def _utc_ms(self, monotonic_ns: int) -> float:
         return (monotonic_ns + self._clock.utc_ns() - self._clock.monotonic_ns()) / 1e6

@@ -27,6 +27,8 @@ from firmware_bridge.stream import NS_PER_S
 __all__ = ["MqttSource"]
 
 HELD_MAX = 1000
+PACKET_BYTES_MAX = 262_144
+"""Room for a long list of active alarms; a broker says nothing of what it keeps to itself."""
 SEEN_MAX = 1000
 Message = StateMessage | AlertMessage | ActiveAlerts | AvailabilityMessage | StatusMessage
 TYPES: dict[str, type[Message]] = {
@@ -71,7 +73,7 @@ class MqttSource:
             if self._session:
                 self._session.serve(timeout_s)
         except ConnectionLostError as error:
-            self._session = None
+            self._leave()
             self._held.append(
                 Notice(f"connection lost, nothing here is current: {error}", lost=True)
             )
@@ -82,19 +84,33 @@ class MqttSource:
         """Disconnect."""
         if self._session:
             self._session.disconnect()
-            self._session.close()
-            self._session = None
+        self._leave()
         self._wake.close()
         self._waker.close()
+
+    def _leave(self) -> None:
+        if self._session:
+            self._session.close()
+            self._session = None
 
     def _connect(self) -> None:
         base = self._settings.base
         client_id = f"edge-watch-{secrets.token_hex(6)}"
         session = Session(
-            self._settings, client_id, None, self._clock, self._wake, on_message=self._take
+            self._settings,
+            client_id,
+            None,
+            self._clock,
+            self._wake,
+            on_message=self._take,
+            packet_max=PACKET_BYTES_MAX,
         )
         below = [f"{base}/{self._patient}/{leaf}" for leaf in TYPES]
-        session.subscribe([f"{base}/status", *below])
+        try:
+            session.subscribe([f"{base}/status", *below])
+        except BaseException:
+            session.close()
+            raise
         self._session = session
 
     def _connected_again(self, timeout_s: float) -> bool:

@@ -13,6 +13,7 @@ import { clockTime, kind, make, setText } from "./words.js";
 const byId = (id) => document.getElementById(id);
 const FROZEN_S = 15;
 const NOTICE_MS = 8000;
+const LOCKED_PRIORITY = "medium";
 
 const sound = new Sound();
 const viewer = new StripViewer(byId);
@@ -28,6 +29,7 @@ const trend = new TrendChart(byId("trend"));
 let enlarged = "";
 let dropped = 0;
 let noticed = 0;
+let connection = "";
 const frames = { count: 0, lags: () => [...ward.patients.values()].flatMap(({ tile }) => tile.sweep.lags) };
 Object.assign(window, { edgeView: { frames, ward, sound, settings } });
 
@@ -39,6 +41,8 @@ function take(message) {
 }
 
 function connected(state) {
+  if (state === "refused" && connection === "refused") return; // somebody may be typing
+  connection = state;
   const words = { open: "live", silent: "no news", lost: "no connection", refused: "locked" };
   setText(byId("connection"), words[state]);
   byId("connection").dataset.state = state;
@@ -47,7 +51,21 @@ function connected(state) {
   ward.stale(state !== "open");
   dropped = 0;
   notice(state === "lost" || state === "silent" ? "No connection to edge: nothing on this page is current." : "");
-  if (state === "refused") byId("token").focus();
+  if (state === "refused") locked();
+}
+
+function locked() {
+  byId("token").focus();
+  if (!ward.patients.size) return;
+  const words = "edge asks for its token again: until it is given, no alarm is shown here.";
+  notice(words);
+  setText(byId("spoken-urgent"), words);
+}
+
+// What is to be heard now: on a page that was open and is locked, that nobody is watched here.
+function aloud() {
+  const patients = [...ward.patients.values()];
+  return connection === "refused" && patients.length ? LOCKED_PRIORITY : sounding(patients);
 }
 
 // Words at the top, for so long or until others take their place.
@@ -94,7 +112,7 @@ function stripRow(entry) {
 
 function everySecond() {
   setText(byId("clock"), clockTime(Date.now()));
-  sound.tick(sounding([...ward.patients.values()]), performance.now());
+  sound.tick(aloud(), performance.now());
 }
 
 function frame(nowMs) {

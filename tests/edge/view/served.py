@@ -58,6 +58,7 @@ class Bed:
         self.pipeline = self
         self._ward = view.ward
         self.position = 0
+        self._told: StateMessage | None = None
 
     def samples(self, count: int, lead_off: int = 0) -> None:
         """So many samples more: a QRS-like spike each second."""
@@ -77,7 +78,13 @@ class Bed:
         self._stepped(observations=(beat, BeatLabel(time_ns, time_ns, label, 0.9)))
 
     def state(self, **known: Any) -> None:
-        self._ward.state(state_of(self.patient.id, **known))
+        self._told = state_of(self.patient.id, **known)
+        self._ward.state(self._told)
+
+    def again(self) -> None:
+        """The last state once more, as the engine tells it every second."""
+        if self._told:
+            self._ward.state(self._told)
 
     def alert(self, **known: Any) -> AlertMessage:
         alert = alert_of(self.patient.id, **known)

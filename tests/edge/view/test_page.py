@@ -18,12 +18,14 @@ from edge.actions import Acknowledge, AskStrip, Outcome, PauseAudio
 from edge.alert import Inactivation, Phase, Priority
 from edge.events import BeatClass
 from edge.messages import LeadState
+from edge.view.attendance import Attendance
 from edge.view_settings import ViewSettings
 from tests.edge.view.served import FORM, RATE_HZ, served
 from tests.patience import WAIT_S
 
 TOKEN = "a token for the tests"
 SLICE = 10
+STATE = "document.getElementById('connection').dataset.state"
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +66,8 @@ class Shown:
 
 
 @contextlib.contextmanager
-def opened(chromium, *patients, settings=None, fragment="", **context):
-    """A page with these patients in a window of its own."""
+def opened(chromium, *patients, settings=None, fragment="", hurried=False, **context):
+    """A page with these patients in a window of its own. hurried: its clock may be put forward."""
     with served(*patients, settings=settings) as (view, asked, beds):
         made = chromium.new_context(viewport={"width": 1200, "height": 800}, **context)
         made.set_default_timeout(WAIT_S * 1000)
@@ -73,6 +75,8 @@ def opened(chromium, *patients, settings=None, fragment="", **context):
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda each: errors.append(each.text) if each.type == "error" else None)
+        if hurried:
+            page.clock.install()
         page.goto(view.url + fragment)
         try:
             yield Shown(page, view, asked, beds, errors)
@@ -88,8 +92,26 @@ def shown(chromium):
             bed.samples(int(20 * RATE_HZ))
             bed.state()
         made.until("edgeView.ward.ready && edgeView.ward.patients.size === 2")
-        yield made
+        with every_second(made.beds):
+            yield made
         assert made.errors == []
+
+
+@contextlib.contextmanager
+def every_second(beds):
+    """Tell states again and again, as an engine does: silence is a fault."""
+    stop = threading.Event()
+
+    def tell():
+        while not stop.wait(1.0):
+            for bed in beds:
+                bed.again()
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    yield
+    stop.set()
+    teller.join()
 
 
 def picture(shown, selector):
@@ -294,6 +316,69 @@ def test_a_page_that_lost_its_server_says_so_and_finds_the_next_on_a_phone(chrom
             phone.until("document.querySelector('.rate')?.textContent === '50'")
             assert phone.page.locator("article").count() == 1
             assert phone.page.locator("#notice").is_hidden()
+
+
+def test_a_feed_that_falls_silent_is_replaced_and_its_picture_is_no_news(chromium, monkeypatch):
+    with opened(chromium, "p1", hurried=True) as page:
+        (bed,) = page.beds
+        bed.state()
+        page.until("document.querySelector('.rate')?.textContent === '72'")
+        hung = []
+
+        async def hang(self, socket):
+            hung.append(socket)
+            await socket.receive()  # the browser's wish to connect
+            await socket.receive()  # its end
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Attendance, "__call__", hang)
+            page.page.clock.fast_forward(5000)
+            page.until(f"{STATE} === 'silent'")
+            assert text(page, ".rate") == "--"
+            until(lambda: hung)
+            page.page.clock.fast_forward(11_000)
+            page.until(f"{STATE} === 'lost'")
+        page.page.evaluate("edgeView.ward.ready = false")
+        page.page.clock.fast_forward(1000)
+        page.until(f"edgeView.ward.ready && {STATE} !== 'lost'")
+        assert page.page.evaluate(STATE) == "silent"
+        assert text(page, ".rate") == "--"
+        bed.state(heart_rate_bpm=50.0)
+        page.until(f"{STATE} === 'open' && document.querySelector('.rate').textContent === '50'")
+        assert page.page.locator("#notice").is_hidden()
+
+
+def test_a_page_that_is_refused_says_so_aloud_and_asks_again(chromium, tmp_path):
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    settings = ViewSettings(listen="0", token_file=str(file))
+    with opened(chromium, "p1", settings=settings, fragment=f"#{TOKEN}", hurried=True) as page:
+        page.until("edgeView.ward.ready")
+        page.page.get_by_role("button", name="Sound off").click()
+        page.view.close()
+        page.until(f"{STATE} === 'lost'")
+        again = ViewSettings(
+            listen=page.view.url.removeprefix("http://").strip("/"), token_file=str(file)
+        )
+        file.write_text(TOKEN[::-1])
+        with served("p1", settings=again):
+            page.page.clock.fast_forward(1000)
+            page.until(f"{STATE} === 'refused' && edgeView.sound.bursts > 0")
+            assert "no alarm is shown here" in text(page, "#notice")
+            assert page.page.locator("#login").is_visible()
+        file.write_text(TOKEN)
+        with served("p1", settings=again):
+            page.page.clock.fast_forward(9000)
+            page.until(f"{STATE} === 'open'")
+            assert page.page.locator("#login").is_hidden()
+
+
+def until(found):
+    """Wait until something is there."""
+    deadline_s = time.monotonic() + WAIT_S
+    while not found():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
 
 
 def test_the_sweep_goes_on_in_real_time(shown):

@@ -21,6 +21,7 @@ from edge.view.hub import DOCUMENTS_MAX, SIGNAL_MAX, VIEWERS_MAX, Hub
 from edge.view.live import LiveView
 from edge.view.page_files import PATHS
 from edge.view.reader import BeatsSeen, GapSeen, SamplesSeen, read_message
+from edge.view.server import CONNECTIONS_MAX
 from edge.view.wire import document, in_messages
 from edge.view_settings import ViewSettings
 from tests.edge.view.served import served
@@ -226,6 +227,55 @@ def test_a_hundred_sockets_that_say_nothing(ward, monkeypatch):
             with contextlib.suppress(ConnectionResetError):
                 assert each.recv(1) == b""
     _served_again(view.url)
+
+
+def test_part_of_a_second_request_holds_no_place(ward, monkeypatch):
+    monkeypatch.setattr(server, "REQUEST_S", 0.2)
+    at = address(ward[0])
+    with socket.create_connection(at, WAIT_S) as slow:
+        slow.sendall(f"GET /icon.svg HTTP/1.1\r\nHost: {at[0]}:{at[1]}\r\n\r\nGET /i".encode())
+        with contextlib.suppress(ConnectionResetError):
+            while slow.recv(65536):
+                pass
+
+
+def test_a_tls_handshake_that_does_not_begin_holds_no_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(server, "HANDSHAKE_S", 0.2)
+    cert, key = own_certificate(tmp_path)
+    settings = ViewSettings(listen="0", cert_file=str(cert), key_file=str(key))
+    with (
+        served("p1", settings=settings) as (view, *_),
+        socket.create_connection(address(view), WAIT_S) as slow,
+        contextlib.suppress(ConnectionResetError),
+    ):
+        assert slow.recv(1) == b""
+
+
+def test_one_address_cannot_take_every_place():
+    with served("p1") as (view, *_), contextlib.ExitStack() as stack:
+        for _ in range(CONNECTIONS_MAX):
+            stack.enter_context(socket.create_connection(address(view)))
+        other = httpx.HTTPTransport(local_address="127.0.0.2")
+        with httpx.Client(transport=other, timeout=WAIT_S) as http:
+            assert http.get(view.url).status_code == 200
+        with pytest.raises(httpx.TransportError):
+            httpx.get(view.url)
+
+
+def test_the_cookie_outlives_a_restart_and_no_other_token(tmp_path):
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    settings = ViewSettings(listen="0", token_file=str(file))
+    with served("p1", settings=settings) as (view, *_):
+        answer = httpx.post(f"{view.url}session", json={"token": TOKEN})
+        at = view.url.removeprefix("http://").strip("/")
+    cookie = {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
+    again = ViewSettings(listen=at, token_file=str(file))
+    with served("p1", settings=again) as (view, *_):
+        assert httpx.get(f"{view.url}session", headers=cookie).status_code == 204
+    file.write_text(TOKEN[::-1])
+    with served("p1", settings=again) as (view, *_):
+        assert httpx.get(f"{view.url}session", headers=cookie).status_code == 401
 
 
 def test_a_sleeping_viewer_is_let_go_and_nobody_waits_for_it(monkeypatch, caplog):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from edge.alert import Phase
 from edge.clock import SystemClock
 from edge.config import Signal
 from edge.monitor import LinkReport
 from edge.view.reader import read_message
-from edge.view.ward import PATIENTS_MAX, WAITING_MAX, Ward
+from edge.view.ward import PATIENTS_MAX, TOLD_MAX, WAITING_MAX, Ward
 from tests.edge.view.served import Bed, state_of
 
 
@@ -27,6 +28,27 @@ def test_what_nobody_picks_up_is_bounded_and_counted():
     while view.ward.waiting:
         view.ward.take()
     assert view.ward.take() == ([], [])
+
+
+def test_what_is_no_signal_outlives_any_flood_and_the_loss_is_said(caplog):
+    view = Behind()
+    bed = Bed(view, "p1")
+    view.ward.admit([bed])
+    for number in range(WAITING_MAX + 10):
+        bed.samples(1)
+        bed.state(heart_rate_bpm=float(number))
+    for number in range(TOLD_MAX + 1):
+        bed.alert(id=f"a{number}")
+    bed.alert(id="last", phase=Phase.END)
+    told = [read_message(each) for each in view.ward.take().documents]
+    states = [each["state"] for each in told if each["type"] == "state"]
+    assert [each["heart_rate_bpm"] for each in states] == [WAITING_MAX + 9]
+    assert [each["active"]["alerts"] for each in told if each["type"] == "active"] == [[]]
+    alerts = [each["alert"]["id"] for each in told if each["type"] == "alert"]
+    assert (len(alerts), alerts[-1]) == (TOLD_MAX, "last")
+    assert "12 steps were not shown" in caplog.text
+    view.ward.take()
+    assert caplog.text.count("not shown") == 1
 
 
 def test_more_patients_than_have_a_number_are_not_shown():

@@ -18,6 +18,8 @@ from edge.errors import BrokerError, Exit, UsageError
 from edge.messages import ActiveAlerts, AvailabilityMessage, Topics, encode
 from edge.mqtt_settings import MqttSettings
 from edge.output import Output
+from edge.publish.inbox import MAX_PACKET_BYTES
+from edge.publish.session import ConnectionLostError
 from edge.view_settings import ViewSettings
 from edge.watching import WatchOptions, watch
 from edge.watching.feed import FeedSource
@@ -221,6 +223,42 @@ def test_states_and_alerts_over_a_real_broker():
         broker.start()
         until(source, lambda heard: Notice("connected again") in heard)
         source.close()
+
+
+@needs_mosquitto
+def test_a_long_list_of_active_alarms_is_not_kept_back():
+    alarms = [alert_of("p1", id=f"a{number}") for number in range(100)]
+    message = encode(ActiveAlerts(patient="p1", time=TIME, alerts=alarms))
+    assert len(message) > 2 * MAX_PACKET_BYTES
+    with Mosquitto() as broker:
+        source = MqttSource(MqttSettings(url=broker.url))
+        source.open()
+        broker.publish(Topics("edge").active("p1"), message.decode(), "-r")
+        heard = until(source, lambda told: any(isinstance(each, ActiveAlerts) for each in told))
+        source.close()
+    assert len(heard[-1].alerts) == 100
+
+
+def test_a_connection_that_cannot_subscribe_is_closed(monkeypatch):
+    made = []
+
+    class Unwilling:
+        def __init__(self, *_, **__):
+            self.closed = False
+            made.append(self)
+
+        def subscribe(self, filters):
+            raise ConnectionLostError("gone")
+
+        def close(self):
+            self.closed = True
+
+    monkeypatch.setattr("edge.watching.mqtt.Session", Unwilling)
+    source = MqttSource(MqttSettings(url="mqtt://127.0.0.1"))
+    with pytest.raises(BrokerError, match="gone"):
+        source.open()
+    source.close()
+    assert [each.closed for each in made] == [True]
 
 
 def test_no_broker_is_said():
