@@ -69,7 +69,10 @@ class AlarmCondition:
 
     @property
     def acknowledged(self) -> bool:
-        """Whether anybody took notice."""
+        """Whether somebody has taken notice; while it is on, whether that still holds, since what
+        becomes graver waits for an answer again."""
+        if not self.ended:
+            return self.newest.inactivation is Inactivation.ACKNOWLEDGED
         return any(
             each.message.inactivation is Inactivation.ACKNOWLEDGED or each.message.acknowledged_by
             for each in self.steps
@@ -77,7 +80,10 @@ class AlarmCondition:
 
     @property
     def acknowledged_by(self) -> str:
-        """Who took notice, as that person or program named itself; empty where that is unknown."""
+        """Who took notice, as that person or program named itself; empty where that is unknown, or
+        nobody has."""
+        if not self.acknowledged:
+            return ""
         named = (each.message.acknowledged_by for each in reversed(self.steps))
         return next((each for each in named if each), "")
 
@@ -90,7 +96,7 @@ class AlarmCondition:
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which conditions. patient, kind: of that alone; empty for all. id: that begins so.
-    since_utc_ns: raised since then. last: the newest so many.
+    since_utc_ns: with a message raised since then. last: the newest so many.
     """
 
     patient: str = ""
@@ -130,10 +136,10 @@ def steps(log: AlertLog, selection: Selection) -> list[LoggedStep]:
 
 
 def conditions(log: AlertLog, selection: Selection) -> list[AlarmCondition]:
-    """The newest conditions that are selected, in the order in which they began."""
+    """The newest conditions that are selected, whole, in the order in which they began."""
     found: dict[str, list[LoggedStep]] = {}
     open_ids: set[str] = set()
-    for logged in log.newest_first(selection.since_utc_ns):
+    for logged in log.newest_first():
         if len(found) == selection.last and not open_ids:
             break
         step = step_of(logged)
@@ -141,7 +147,7 @@ def conditions(log: AlertLog, selection: Selection) -> list[AlarmCondition]:
             continue
         id_ = step.message.id
         if id_ not in found:
-            if len(found) == selection.last:
+            if len(found) == selection.last or logged.raised_utc_ns < selection.since_utc_ns:
                 continue
             found[id_] = []
             open_ids.add(id_)

@@ -11,14 +11,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 
 from edge.alarm_log.condition import AlarmCondition
 from edge.clock import rfc3339
 from edge.export.fhir_terms import (
-    CATEGORY,
     ECG,
     NAMESPACE,
     UCUM,
@@ -26,26 +24,18 @@ from edge.export.fhir_terms import (
     codings,
     ecg_lead,
     mdc,
+    observation,
 )
 from edge.export.scale import MISSING
 from edge.messages import StripMessage
 from edge.strips.codec import decode_numbers
-from edge.strips.words import kind_words, moment
+from edge.strips.words import UNITS, kind_words, moment
 
 __all__ = ["alarm_bundle"]
 
 ALARM_STATE, INACTIVATION, PRIORITY, ALERT_TYPE = 68482, 68483, 68484, 68485
 """MDC_ATTR_ALARM_STATE, MDC_ATTR_ALARM_INACTIVATION_STATE, MDC_ATTR_ALARM_PRIORITY,
 MDC_ATTR_ALERT_TYPE of ISO/IEEE 11073-10101."""
-UNITS = {
-    "_bpm": ("/min", "/min"),
-    "_ms": ("ms", "ms"),
-    "_s": ("s", "s"),
-    "_uv": ("uV", "uV"),
-    "_percent": ("%", "%"),
-    "_hz": ("Hz", "Hz"),
-}
-"""Of a number, by the end of its name: for people, and in UCUM."""
 
 
 def alarm_bundle(
@@ -87,7 +77,7 @@ def _alarm(condition: AlarmCondition, strips: Sequence[Resource]) -> Resource:
     if condition.acknowledged:
         rest["note"] = [{"text": f"acknowledged by {condition.acknowledged_by or 'unknown'}"}]
     code = {"coding": coding} if coding else {}
-    return _observation(
+    return observation(
         _id("alarm", newest.id),
         {**code, "text": kind_words(newest.kind)},
         (newest.patient, newest.device),
@@ -118,8 +108,8 @@ def _fact(name: str, value: float | int | str) -> Resource:
     code = {"text": name}
     if isinstance(value, str):
         return {"code": code, "valueString": value}
-    units = next((each for end, each in UNITS.items() if name.endswith(end)), None)
-    coded = {"unit": units[0], "system": UCUM, "code": units[1]} if units else {}
+    unit = next((each.strip() for end, each in UNITS.items() if name.endswith(end)), "")
+    coded = {"unit": unit, "system": UCUM, "code": unit.replace("µ", "u")} if unit else {}
     return {"code": code, "valueQuantity": {"value": value, **coded}}
 
 
@@ -137,26 +127,12 @@ def _strip(strip: StripMessage) -> Resource:
         )
         for name, values in numbers.items()
     ]
-    return _observation(
+    return observation(
         _id("strip", f"{strip.id} {strip.recurrence}"),
         {"coding": [mdc(ECG)], "text": "ECG"},
         (strip.patient, strip.device),
         {"effectivePeriod": {"start": strip.start, "end": end}, "component": leads},
     )
-
-
-def _observation(id_: str, code: Resource, whose: tuple[str, str], rest: Resource) -> Resource:
-    patient, device = whose
-    fixed: dict[str, Any] = {
-        "resourceType": "Observation",
-        "id": id_,
-        "status": "preliminary",
-        "category": [{"coding": [{"system": CATEGORY, "code": "procedure"}]}],
-        "code": code,
-        "subject": {"identifier": {"value": patient}},
-        "device": {"display": device or "unknown"},
-    }
-    return fixed | rest
 
 
 def _id(what: str, alert_id: str) -> str:

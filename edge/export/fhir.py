@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 
 from edge.alarm.codes import CODES
 from edge.clock import rfc3339
-from edge.export.fhir_terms import CATEGORY, ECG, NAMESPACE, Resource, codings, ecg_lead, mdc
+from edge.export.fhir_terms import (
+    ECG,
+    NAMESPACE,
+    Resource,
+    codings,
+    ecg_lead,
+    mdc,
+    observation,
+)
 from edge.export.marks import Mark
 from edge.export.parts import Part
 from edge.export.scale import digital, offset_scale
@@ -147,17 +155,9 @@ def _alert(part: Part, mark: Mark, strip: Resource) -> Resource:
 
 
 def _observation(part: Part, name: str, code: Resource, rest: Resource) -> Resource:
-    recording = part.request.recording
-    return {
-        "resourceType": "Observation",
-        "id": str(uuid.uuid5(NAMESPACE, f"{recording.patient} {recording.device} {name}")),
-        "status": "preliminary",
-        "category": [{"coding": [{"system": CATEGORY, "code": "procedure"}]}],
-        "code": code,
-        "subject": {"identifier": {"value": recording.patient}},
-        "device": {"display": recording.device or "unknown"},
-        **rest,
-    }
+    patient, device = part.request.recording.patient, part.request.recording.device
+    id_ = uuid.uuid5(NAMESPACE, f"{patient} {device} {name}")
+    return observation(str(id_), code, (patient, device), rest)
 
 
 def _ns(part: Part, samples: int) -> int:

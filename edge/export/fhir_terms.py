@@ -15,6 +15,7 @@ __all__ = [
     "codings",
     "ecg_lead",
     "mdc",
+    "observation",
 ]
 
 MDC = "urn:oid:2.16.840.1.113883.6.24"
@@ -60,4 +61,19 @@ def ecg_lead(
             "dimensions": 1,
             "data": " ".join("E" if each is None else str(each) for each in numbers),
         },
+    }
+
+
+def observation(id_: str, code: Resource, whose: tuple[str, str], rest: Resource) -> Resource:
+    """An Observation that nobody has looked at. whose: patient and device."""
+    patient, device = whose
+    return {
+        "resourceType": "Observation",
+        "id": id_,
+        "status": "preliminary",
+        "category": [{"coding": [{"system": CATEGORY, "code": "procedure"}]}],
+        "code": code,
+        "subject": {"identifier": {"value": patient}},
+        "device": {"display": device or "unknown"},
+        **rest,
     }

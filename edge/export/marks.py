@@ -59,13 +59,15 @@ class Marker:
     """Makes marks of notes; one for each run.
 
     place: part and sample of a stream time, None where no part has it. marks: of each part.
-    leads: names of the leads of a part.
+    leads: names of the leads of a part. conditions: by id of the alarm, whether its condition is
+    on.
     """
 
     place: Callable[[int], tuple[int, int] | None]
     marks: list[list[Mark]]
     leads: Callable[[int], tuple[str, ...]]
     beats: dict[int, tuple[int, int]] = field(default_factory=dict)
+    conditions: dict[str, bool] = field(default_factory=dict)
     rhythm: str = ""
     troubled: tuple[int, ...] = ()
 
@@ -84,12 +86,21 @@ class Marker:
             case QualityNote():
                 self._quality(note)
             case AlertNote():
-                at_ns = note.onset_ns if note.phase == "start" else note.time_ns
-                text = f"alert {note.kind} {note.phase} {note.priority}"
-                self._put(at_ns, Mark(0, "alert", text[:TEXT_MAX]))
+                self._alert(note)
             case TechnicalNote():
                 text = f"{note.word} {note.reason}".strip()
                 self._put(note.time_ns, Mark(0, "technical", text[:TEXT_MAX]))
+
+    def _alert(self, note: AlertNote) -> None:
+        """Of a latched alarm its condition is told, which ends before it and may start again."""
+        was_on = self.conditions.get(note.id)
+        self.conditions[note.id] = not note.is_over
+        if note.is_over and was_on is False:
+            return
+        word = "end" if note.is_over else "start" if was_on is False else note.phase
+        at_ns = note.onset_ns if note.phase == "start" else note.time_ns
+        text = f"alert {note.kind} {word} {note.priority}"
+        self._put(at_ns, Mark(0, "alert", text[:TEXT_MAX]))
 
     def _beat(self, note: BeatNote) -> None:
         mark = Mark(0, "beat", note.label, leads=1 << note.lead, confidence=note.confidence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from edge.alert import AlarmKind, AlarmState, Phase, Priority
+from edge.alert import AlarmKind, Phase, Priority
 from edge.record.notes import AlertNote
 from firmware_bridge.stream import NS_PER_S
 
@@ -71,17 +71,17 @@ class AlarmLog:
         """One step."""
         now_ns = note.time_ns + offset_ns
         self._newest_ns = max(self._newest_ns, now_ns)
-        is_over = note.phase == Phase.END or note.state == AlarmState.LATCHED
         alarm = self._open.get(note.id)
-        if alarm is None and not is_over:
+        if alarm is None and not note.is_over:
             alarm = self._begun(note, offset_ns)
         if alarm is None:
             return
         priority = min(alarm.priority, _known(note.priority), key=_rank)
         evidence = note.evidence or alarm.evidence
-        alarm = replace(alarm, priority=priority, end_ns=now_ns, ended=is_over, evidence=evidence)
+        ended = note.is_over
+        alarm = replace(alarm, priority=priority, end_ns=now_ns, ended=ended, evidence=evidence)
         self._open[note.id] = alarm
-        if is_over:
+        if ended:
             self._closed.append(self._open.pop(note.id))
             self._over.add(note.id)
 

@@ -71,7 +71,6 @@ def findings(survey: Survey, offset_s: int = 0) -> Findings:
     seconds = survey.seconds
     beats = survey.beats.unclassified(seconds.is_rhythm("vf")[seconds.at(survey.beats.time_ns)])
     nn, rate = nn_intervals(beats, seconds), rates(beats, seconds)
-    heard_s = survey.recorded_s or survey.duration_s
     return Findings(
         survey,
         _coverage(survey),
@@ -84,7 +83,7 @@ def findings(survey: Survey, offset_s: int = 0) -> Findings:
         ectopy(beats, "V"),
         ectopy(beats, "S"),
         pauses(beats, seconds),
-        fibrillation(seconds, survey.alarms, heard_s),
+        fibrillation(seconds, survey.alarms, beats, survey.recorded_s),
         hours(beats, seconds, rate.minute_bpm, offset_s),
     )
 

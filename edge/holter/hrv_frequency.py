@@ -9,6 +9,7 @@ place of ectopic ones (Clifford and Tarassenko, IEEE Trans Biomed Eng 52:630-638
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,10 @@ __all__ = ["BANDS_HZ", "LONG_S", "FrequencyDomain", "frequency_domain", "lomb_ps
 
 BANDS_HZ = {"ulf": (0.0, 0.003), "vlf": (0.003, 0.04), "lf": (0.04, 0.15), "hf": (0.15, 0.4)}
 LONG_S = 18 * 3600.0
-"""NN intervals of so long in all make a recording one of 24 hours, of which ULF is told."""
+"""NN intervals of so long make 24 hours of a recording, or all of it, fit for ULF and norms."""
+DAY_S = 24 * 3600.0
+POWER_MIN_MS2 = 1e-6
+"""Less is the rounding of a rhythm that does not vary, and has no ratio."""
 OVERSAMPLING = 4
 AT_ONCE = 1 << 18
 """Products of frequencies and intervals computed together, of 8 bytes each."""
@@ -33,7 +37,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class FrequencyDomain:
-    """Powers in ms², means over segments of five minutes; ulf_ms2 of the whole recording.
+    """Powers in ms², means over segments of five minutes; ulf_ms2 of 24 hours.
 
     total_ms2: up to 0.4 Hz, of five minutes. lf_nu, hf_nu: percent of the power above VLF.
     lf_hf: ratio of the mean powers. None where too little is known.
@@ -67,9 +71,9 @@ def frequency_domain(nn: NN) -> FrequencyDomain:
         lf_ms2=lf,
         hf_ms2=hf,
         total_ms2=_power(psd, freqs_hz, 0.0, BANDS_HZ["hf"][1]),
-        lf_hf=lf / hf if hf > 0 else None,
-        lf_nu=100 * lf / (lf + hf) if lf + hf > 0 else None,
-        hf_nu=100 * hf / (lf + hf) if lf + hf > 0 else None,
+        lf_hf=lf / hf if hf > POWER_MIN_MS2 else None,
+        lf_nu=100 * lf / (lf + hf) if lf + hf > POWER_MIN_MS2 else None,
+        hf_nu=100 * hf / (lf + hf) if lf + hf > POWER_MIN_MS2 else None,
     )
 
 
@@ -108,11 +112,23 @@ def _segment_psd(nn: NN, each: slice, freqs_hz: Floats) -> Floats:
 
 
 def _ulf_ms2(nn: NN) -> float | None:
-    if not len(nn) or nn.nn_ms.sum() / 1000 < LONG_S:
+    """The mean of the days from the beginning on that have enough intervals."""
+    if not len(nn):
         return None
-    step_hz = 1.0 / (nn.time_s[-1] - nn.time_s[0])
+    edges = np.searchsorted(nn.time_s, np.arange(0.0, nn.time_s[-1] + DAY_S, DAY_S))
+    days = [slice(a, b) for a, b in pairwise(edges.tolist())]
+    powers = [
+        _day_ulf_ms2(nn.time_s[each], nn.nn_ms[each])
+        for each in days
+        if nn.nn_ms[each].sum() / 1000 >= LONG_S
+    ]
+    return float(np.mean(powers)) if powers else None
+
+
+def _day_ulf_ms2(time_s: Floats, nn_ms: Floats) -> float:
+    step_hz = 1.0 / (time_s[-1] - time_s[0])
     freqs_hz = np.arange(1, int(BANDS_HZ["ulf"][1] / step_hz) + 1) * step_hz
-    return float(lomb_psd(nn.time_s, nn.nn_ms, freqs_hz).sum() * step_hz)
+    return float(lomb_psd(time_s, nn_ms, freqs_hz).sum() * step_hz)
 
 
 def _power(psd: Floats, freqs_hz: Floats, low_hz: float, high_hz: float) -> float:

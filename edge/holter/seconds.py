@@ -16,8 +16,8 @@ from firmware_bridge.stream import NS_PER_S
 __all__ = ["RHYTHMS", "SecondLog", "Seconds", "Signal", "spans_of"]
 
 RHYTHMS = ("unknown", "normal", "af", "other", "noise", "vt", "vf")
-OFF = 1
-"""Bit of the flags of a lead: no skin contact."""
+OFF, FLAT = 1, 2
+"""Bits of the flags of a lead: no skin contact; no signal."""
 
 
 class Signal(IntEnum):
@@ -70,8 +70,11 @@ class SecondLog:
             self._rhythm.append(0)
 
     def quality(self, note: QualityNote, offset_ns: int) -> None:
-        """A second is clean where any lead is, and without contact where all are."""
-        if any(not flags for flags in note.flags):
+        """A second is clean where any lead is, and without contact where all are.
+
+        A lead that is flat and nothing else has contact and shows a standstill, as the alarms
+        have it."""
+        if any(flags in (0, FLAT) for flags in note.flags):
             state = Signal.CLEAN
         else:
             off = all(flags & OFF for flags in note.flags)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from edge.holter.ectopy import Ectopy
 from edge.holter.excerpts import words
+from edge.holter.fibrillation import INTERVALS_MIN
 from edge.holter.findings import Findings
 from edge.holter.hrv_frequency import LONG_S
 from edge.holter.times import Times, length
@@ -62,9 +63,16 @@ def _fibrillation(findings: Findings) -> str:
     found = findings.fibrillation
     if found.burden_percent is None:
         return "Atrial fibrillation: could not be judged."
-    told = "" if found.source == "rhythm" else " (from AF alarms; no network told the rhythm)"
+    if found.source == "rhythm":
+        none, told = "no episode of 30 s or more", ""
+    else:
+        none = "no alarm"
+        told = (
+            "; no network told the rhythm, and the alarm from RR intervals alone misses what is "
+            f"shorter than {INTERVALS_MIN} intervals"
+        )
     if not found.episodes:
-        return f"Atrial fibrillation: no episode of 30 s or more{told}."
+        return f"Atrial fibrillation: {none}{told}."
     episodes = counted(len(found.episodes), "episode")
     return (
         f"Atrial fibrillation: {found.burden_percent:.1f} % of the time analysed, {episodes}, the "

@@ -107,7 +107,9 @@ def beat_table(findings: Findings, times: Times) -> Table:
     rows += _ectopy("S", findings.supraventricular, times)
     af = findings.fibrillation
     share = NONE if af.burden_percent is None else f"{af.burden_percent:.1f} %"
-    rows.append(("AF episodes of 30 s and more", str(len(af.episodes)), share))
+    number = NONE if af.source == "none" else str(len(af.episodes))
+    name = "AF alarms" if af.source == "alarms" else "AF episodes of 30 s and more"
+    rows.append((name, number, share))
     return Table("Beats and arrhythmia", ("", "number", "share or time"), tuple(rows))
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from edge.alert import Alert
+from edge.alert import AlarmState, Alert, Phase
 from edge.events import Beat, BeatLabel, Observation, Quality
 
 __all__ = [
@@ -95,6 +95,11 @@ class AlertNote(msgspec.Struct, frozen=True, array_like=True, tag="alert"):
     onset_ns: int
     evidence: dict[str, Scalar]
     state: str = "active"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the condition is: a latched alarm outlives it."""
+        return self.phase == Phase.END or self.state == AlarmState.LATCHED
 
 
 class TechnicalNote(msgspec.Struct, frozen=True, array_like=True, tag="technical"):

@@ -23,7 +23,7 @@ from edge.record.shelf import Shelf
 from edge.record.track import Happening, Track
 from edge.record.volume import Volume
 from edge.record_settings import RecordSettings
-from firmware_bridge.pulse import Pulse
+from firmware_bridge.pulse import SLOW_DISK_S, Pulse
 from firmware_bridge.stream import Chunk
 
 __all__ = ["Recorder", "RecordingCounts"]
@@ -33,8 +33,6 @@ HAND_OVER_NS = 800_000_000
 and the writing less than a second."""
 HAPPENINGS_MAX = 512
 """Handed over earlier where so many have gathered: sources may be faster than real time."""
-SLOW_DISK_S = 60.0
-"""How long the disk may take over one batch before the thread counts as hanging."""
 WAITING = 64
 """Batches that may wait for the disk: most of a minute of a card that is busy with itself."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.clock import rfc3339
-from edge.export.scale import MISSING, Scale, digital, offset_scale
+from edge.export.scale import MISSING, STEP_MAX_UV, Scale, digital, offset_scale
 from edge.messages import StripMessage, checked_id
 from edge.strips.cut import Cut, Signal
 
@@ -18,16 +18,21 @@ __all__ = ["VALUES_MAX", "decode", "decode_numbers", "strip_message"]
 VALUES_MAX = 40_000
 """Numbers in a strip, all leads together: 107 kB of base64. Many brokers take no message beyond
 128 KiB. Eight leads at 250 Hz fit for 20 s; of more, neighbours are averaged."""
+REACH_UV = 20_000.0
+"""To either side of a lead's middle, where the lead spans too much for fine steps."""
 DECODED_MAX = 1 << 20
 """Numbers accepted in a strip of somebody else's."""
 
 
 def strip_message(cut: Cut) -> StripMessage:
-    """The strip, its steps as fine as 16 bits allow without clipping any sample.
+    """The strip, its steps as fine as 16 bits allow, and never above 1 uV.
 
-    Where an electrode's offset would cost resolution, it goes into `offset_uv`.
+    Where an electrode's offset would cost resolution, it goes into `offset_uv`. A lead that spans
+    too much for such steps, since an electrode came off, is clipped at 20 mV to either side of the
+    median of where it moves: all leads share one step, and an ECG is no such size.
     """
     rate_hz, samples = _compact(cut.signal)
+    samples = np.column_stack([_clipped(lead_uv) for lead_uv in samples.T])
     scales = [_scale(samples[:, lead]) for lead in range(samples.shape[1])]
     step_uv = max(each.step_uv for each in scales)
     numbers = digital(samples, [Scale(step_uv, each.centre_uv) for each in scales])
@@ -99,6 +104,16 @@ def _compact(signal: Signal) -> tuple[float, NDArray[np.float32]]:
     whole = length // every
     grouped = samples[: whole * every].reshape(whole, every, leads)
     return signal.format.rate_hz / every, grouped.mean(axis=1, dtype=np.float32)
+
+
+def _clipped(lead_uv: NDArray[np.float32]) -> NDArray[np.float32]:
+    if _scale(lead_uv).step_uv <= STEP_MAX_UV:
+        return lead_uv
+    known = lead_uv[~np.isnan(lead_uv)].astype(np.float64)
+    moving = known[1:][known[1:] != known[:-1]]  # a rail is level, and may last longer than the ECG
+    middle_uv = float(np.median(moving if len(moving) else known))
+    low_uv, high_uv = np.float32(middle_uv - REACH_UV), np.float32(middle_uv + REACH_UV)
+    return np.clip(lead_uv, low_uv, high_uv)
 
 
 def _scale(lead_uv: NDArray[np.float32]) -> Scale:

@@ -54,8 +54,10 @@ class Recurrences:
 
 
 def made(monitor: Monitor, beats: RecentBeats, signal: Signal, wanted: Wanted) -> Cut:
-    """The strip of this signal."""
+    """The strip of this signal. Of a recurrence the onset is not known: its alert has that of the
+    first time."""
     alert, start_ns = wanted.of, signal.start_ns
+    recurrence = _recurrence(alert) if alert else 0
     length_ns = round(len(signal.samples_uv) / signal.format.rate_hz * NS_PER_S)
     return Cut(
         id=wanted.id,
@@ -65,11 +67,11 @@ def made(monitor: Monitor, beats: RecentBeats, signal: Signal, wanted: Wanted) -
         priority=alert.priority if alert else None,
         signal=signal,
         start_utc_ns=monitor.context().utc_ns(start_ns),
-        onset_ms=(alert.onset_ns - start_ns) / 1e6 if alert else None,
+        onset_ms=(alert.onset_ns - start_ns) / 1e6 if alert and not recurrence else None,
         decided_ms=(alert.time_ns - start_ns) / 1e6 if alert else None,
         beats=beats.within(start_ns, start_ns + length_ns),
         heart_rate_bpm=wanted.heart_rate_bpm,
-        recurrence=_recurrence(alert) if alert else 0,
+        recurrence=recurrence,
     )
 
 

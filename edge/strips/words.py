@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 from edge.alert_words import KIND_WORDS
 from edge.messages import StripMessage
 
-__all__ = ["clock_time", "evidence_words", "kind_words", "moment", "moment_words"]
+__all__ = ["UNITS", "clock_time", "evidence_words", "kind_words", "moment", "moment_words"]
 
 UNITS = {
     "_bpm": "/min",
@@ -18,6 +18,7 @@ UNITS = {
     "_percent": " %",
     "_hz": " Hz",
 }
+"""Of a number, by the end of its name; but for blanks and the µ these are those of UCUM."""
 NAMES = {
     "no_qrs": "no QRS for",
     "rr": "RR interval",

@@ -1,11 +1,19 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from edge.alert import AlarmState, Phase
 from edge.cli import main
 from edge.export import Request, export
-from tests.edge.export.exported import RATE_HZ, START, UTC_NS, make
+from edge.export.parts import survey
+from edge.pipeline import Step
+from edge.record import open_recording
+from firmware_bridge.stream import NS_PER_S
+from tests.edge.export.exported import FORM, RATE_HZ, START, UTC_NS, Made, alert, make, signal
+from tests.edge.record.recorded import ManualClock, Stream, monitor, recorder_in
+from tests.patience import WAIT_S
 
 GAPS = ((9 * RATE_HZ, 30),)
 
@@ -64,3 +72,43 @@ def test_without_an_alert_a_time_must_be_said(tmp_path, capsys):
     assert main(["export", str(made.root), "--to", "fhir", "--out", str(tmp_path / "x")]) == 4
     assert "--from" in capsys.readouterr().err
     assert not list(tmp_path.glob("x*"))
+
+
+def recurring(root):
+    """VT that latches and returns twice; nobody acknowledges it before the end."""
+    stream = Stream(ManualClock(), FORM)
+    recorder = recorder_in(root, stream.clock)
+    for _ in range(20):
+        step = Step((stream.chunk(signal(RATE_HZ)),), ())
+        recorder.stepped(monitor(stream, step), step)
+    states = {4: "active", 6: "latched", 9: "active", 11: "latched", 12: "latched", 14: "active"}
+    begun = replace(
+        alert(Made(root, None), Phase.START), onset_ns=3 * NS_PER_S, time_ns=3 * NS_PER_S
+    )
+    updates = [
+        replace(begun, phase=Phase.UPDATE, time_ns=at * NS_PER_S, state=AlarmState(state))
+        for at, state in states.items()
+    ]
+    latched = replace(updates[1], time_ns=16 * NS_PER_S)
+    end = replace(begun, phase=Phase.END, time_ns=18 * NS_PER_S, state=AlarmState.INACTIVE)
+    last = Step((), (), (begun, *updates, latched, end))
+    recorder.stepped(monitor(stream), last)
+    recorder.close(WAIT_S)
+    return open_recording(root)
+
+
+def test_a_condition_that_returns_while_it_is_latched_starts_and_ends_each_time(tmp_path):
+    request = Request(recurring(tmp_path / "r"))
+    (file,) = export(request, "fhir", tmp_path / "x")
+    alerts = [
+        each["resource"]["effectiveDateTime"][17:19]
+        for each in json.loads(file.read_text())["entry"]
+        if "derivedFrom" in each["resource"]
+    ]
+    begun_s = START.second
+    assert alerts == [f"{begun_s + at:02}" for at in (3, 9, 14)]
+    (marks,) = [part.marks for part in survey(request)]
+    assert [(each.position // RATE_HZ, each.text.split()[2]) for each in marks] == [
+        *((3, "start"), (4, "update"), (6, "end"), (9, "start"), (11, "end")),
+        *((14, "start"), (16, "end")),
+    ]

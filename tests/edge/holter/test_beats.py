@@ -11,7 +11,8 @@ from edge.holter.fibrillation import fibrillation
 from edge.holter.hours import hours
 from edge.holter.pauses import pauses
 from edge.holter.rates import rates
-from edge.holter.seconds import RHYTHMS, Signal
+from edge.holter.seconds import RHYTHMS, SecondLog, Signal
+from edge.record.notes import QualityNote
 from tests.edge.holter.made import beats_of, seconds_of
 
 
@@ -101,6 +102,15 @@ def test_pauses_are_counted_where_the_signal_is_clean():
     assert (found.counts, found.doubtful) == ((2, 1, 1), 1)
 
 
+@pytest.mark.parametrize(
+    ("flags", "signal"), [(2, Signal.CLEAN), (3, Signal.LEAD_OFF), (6, Signal.NOISY)]
+)
+def test_a_flat_line_with_contact_is_a_standstill(flags, signal):
+    log = SecondLog()
+    log.quality(QualityNote(10**9, (0.0,), (flags,), 0.0), 0)
+    assert log.done(0, 10**9, [(0, 10**9)]).signal.tolist() == [signal]
+
+
 def test_no_interval_joins_beats_across_a_gap():
     beats = beats_of("N" * 10, breaks=[5])
     beats.time_ns[5:] += 60 * 10**9
@@ -112,7 +122,7 @@ def test_breaks_of_ten_seconds_do_not_end_an_episode():
     seconds = seconds_of(400)
     seconds.rhythm[100:130] = seconds.rhythm[140:160] = RHYTHMS.index("af")
     seconds.rhythm[300:329] = RHYTHMS.index("af")
-    found = fibrillation(seconds, (), 400.0)
+    found = fibrillation(seconds, (), beats_of("N"), 400.0)
     assert found.episodes == ((100 * 10**9, 60.0),)
     assert found.burden_percent == pytest.approx(15)
 
@@ -120,18 +130,38 @@ def test_breaks_of_ten_seconds_do_not_end_an_episode():
 def test_noise_is_not_analysed():
     seconds = seconds_of(100, "noise")
     seconds.rhythm[:50] = RHYTHMS.index("af")
-    found = fibrillation(seconds, (), 100.0)
+    found = fibrillation(seconds, (), beats_of("N"), 100.0)
     assert (found.burden_percent, found.analysed_s) == (100, 50)
 
 
 def test_alarms_tell_fibrillation_where_no_network_does():
     about = ("1", "af", "physiological", "low")
     alarm = Alarm(*about, 10 * 10**9, 40 * 10**9, 60 * 10**9, True, {})
-    found = fibrillation(seconds_of(100, "unknown"), (alarm,), 100.0)
+    found = fibrillation(seconds_of(100, "unknown"), (alarm,), beats_of("N" * 125), 100.0)
     assert (found.source, found.burden_percent) == ("alarms", 50)
     assert found.episodes == ((10 * 10**9, 50.0),)
-    silent = fibrillation(seconds_of(100, "unknown"), (), 0.0)
+    silent = fibrillation(seconds_of(100, "unknown"), (), beats_of("N"), 0.0)
     assert (silent.source, silent.burden_percent) == ("none", None)
+
+
+@pytest.mark.parametrize(
+    ("count", "breaks", "source"), [(129, (), "alarms"), (128, (), "none"), (240, [120], "none")]
+)
+def test_too_few_intervals_in_a_row_tell_no_fibrillation(count, breaks, source):
+    beats = beats_of("U" * count, breaks=breaks)
+    found = fibrillation(seconds_of(300, "unknown"), (), beats, 0.0)
+    assert found.source == source
+    assert found.burden_percent == (0.0 if source == "alarms" else None)
+
+
+def test_a_device_without_ecg_is_judged_by_its_intervals():
+    about = ("1", "af", "physiological", "low")
+    alarm = Alarm(*about, 0, 0, 40 * 10**9, True, {})
+    beats = beats_of("U" * 401, breaks=[200])
+    beats.time_ns[200:] += 3600 * 10**9
+    found = fibrillation(seconds_of(4000, "unknown", Signal.NONE), (alarm,), beats, 0.0)
+    assert found.analysed_s == pytest.approx(399 * 0.8)
+    assert found.burden_percent == pytest.approx(100 * 40 / (399 * 0.8))
 
 
 def test_hours_are_those_of_the_clock():

@@ -66,6 +66,25 @@ def test_ulf_is_told_of_long_recordings_only(monkeypatch):
     assert frequency_domain(series).ulf_ms2 == pytest.approx(60.0**2 / 2, rel=0.05)
 
 
+def test_ulf_is_the_mean_of_days(monkeypatch):
+    monkeypatch.setattr(hrv_frequency, "DAY_S", 10_000.0)
+    monkeypatch.setattr(hrv_frequency, "LONG_S", 9_000.0)
+    calm, lively = (modulated((0.001, ms), count=5300, mean_ms=1900.0) for ms in (20.0, 60.0))
+    first, rest = calm.time_s < 10_000, lively.time_s < 16_000
+    time_s = np.concatenate([calm.time_s[first], lively.time_s[rest] + 10_000])
+    nn_ms = np.concatenate([calm.nn_ms[first], lively.nn_ms[rest]])
+    follows = np.ones(len(nn_ms), bool)
+    told = frequency_domain(NN(time_s, nn_ms, follows, len(nn_ms), {}))
+    assert told.ulf_ms2 == pytest.approx((20.0**2 + 60.0**2) / 4, rel=0.05)
+
+
+def test_a_rhythm_that_does_not_vary_has_no_ratio():
+    told = frequency_domain(modulated())
+    assert told.segments == 6
+    assert told.hf_ms2 == pytest.approx(0.0, abs=1e-9)
+    assert (told.lf_hf, told.lf_nu, told.hf_nu) == (None, None, None)
+
+
 def test_without_enough_intervals_nothing_is_told():
     told = frequency_domain(modulated((0.1, 40.0), count=100))
     assert (told.segments, told.lf_ms2, told.lf_hf, told.hf_nu) == (0, None, None, None)

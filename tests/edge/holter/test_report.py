@@ -158,8 +158,16 @@ def test_a_device_without_ecg_has_a_report_without_strips(tmp_path, capsys):
     record(tmp_path, Run(120, regular(120, label="U"), sends_ecg=False, rhythm=[]))
     path = tmp_path / "x.html"
     assert main(["report", str(tmp_path), "--output", str(path)]) == 0
-    assert "No ECG: the device tells its beats only" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "No ECG: the device tells its beats only" in said
+    assert "Atrial fibrillation: no alarm; no network told the rhythm" in said
     assert "Full disclosure" not in path.read_text()
+
+
+def test_without_a_network_few_intervals_tell_nothing_of_fibrillation(tmp_path, capsys):
+    record(tmp_path, Run(90, regular(90, label="U"), sends_ecg=False, rhythm=[]))
+    assert main(["report", str(tmp_path), "--output", str(tmp_path / "x.html")]) == 0
+    assert "Atrial fibrillation: could not be judged." in capsys.readouterr().out
 
 
 def test_a_recording_whose_end_is_torn_off_is_read_up_to_there(root, tmp_path, capsys):

@@ -17,16 +17,18 @@ from edge.messages import StripMessage, encode
 from edge.strips.codec import decode
 from tests.edge.strips.cutting import a_strip
 
-MICROVOLTS = st.floats(-350_000, 350_000, width=32) | st.just(float("nan"))
+MICROVOLTS = st.floats(-16_000, 16_000, width=32) | st.just(float("nan"))
 
 
 @given(
     samples_uv=arrays(
         np.float32, st.tuples(st.integers(1, 60), st.integers(1, 3)), elements=MICROVOLTS
     ),
+    offset_uv=st.sampled_from([0.0, -300_000.0, 320_000.0]),
     seed=st.integers(0, 99),
 )
-def test_no_sample_clips_and_none_is_further_off_than_half_a_step(samples_uv, seed):
+def test_no_ecg_clips_and_none_is_further_off_than_half_a_step(samples_uv, offset_uv, seed):
+    samples_uv[:, 0] += np.float32(offset_uv)
     valid = np.random.default_rng(seed).random(len(samples_uv)) > 0.1
     leads = tuple("abc"[: samples_uv.shape[1]])
     strip = a_strip(samples_uv, leads=leads, valid=valid.astype(np.uint8))
@@ -49,6 +51,20 @@ def test_the_offset_of_an_electrode_costs_no_resolution():
     assert strip.offset_uv == {"I": 300_000.0}
     assert strip.scale_uv <= 1.0
     assert np.abs(decode(strip) - samples).max() <= strip.scale_uv / 2 + 0.04
+
+
+@pytest.mark.parametrize("rail_uv", [187_500.0, -3_000_000.0])
+@pytest.mark.parametrize("since", [0, 200, 900])
+def test_a_railed_lead_coarsens_neither_the_others_nor_its_own_ecg(rail_uv, since):
+    samples = np.repeat((900 * np.sin(np.arange(1000) / 9))[:, None], 2, axis=1)
+    samples[since:, 0] = rail_uv
+    strip = a_strip(samples, leads=("I", "II"))
+    assert strip.scale_uv <= 1.0
+    again = decode(strip)
+    assert np.abs(again[:, 1] - samples[:, 1]).max() <= 0.54
+    assert np.abs(again[:since, 0] - samples[:since, 0]).max(initial=0) <= 0.54
+    assert np.ptp(again[since:, 0]) == 0
+    assert since == 0 or abs(again[-1, 0]) > 10_000
 
 
 @pytest.mark.parametrize(("leads", "rate_hz"), [(12, 1000.0), (3, 1000.0), (8, 250.0), (1, 8000.0)])

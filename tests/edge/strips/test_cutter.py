@@ -146,6 +146,7 @@ def test_a_condition_that_returns_has_a_strip_of_its_own_each_time():
     bed.send(ecg_uv(80 * RATE_HZ, 1))
     assert [(cut.recurrence, cut.id) for cut in bed.cuts] == [(n, "alert-1") for n in range(3)]
     assert [round(cut.signal.start_ns / 1e9) for cut in bed.cuts] == [0, 10, 30]
+    assert [cut.onset_ms for cut in bed.cuts] == [10_000, None, None]
 
 
 def test_an_alarm_of_before_a_restart_has_no_strip_unless_its_condition_returns():
