@@ -161,7 +161,8 @@ class StripMessage(msgspec.Struct, frozen=True, kw_only=True):
     id: of the alert that it belongs to; of its own where somebody asked. kind: of the alert;
         empty where somebody asked, and `priority` is then null.
     start: of the first sample. onset_ms, decided_ms: from there to the condition's onset, which
-        may lie before the strip, and to the start of its alarm; null where somebody asked.
+        may lie before the strip, and to the start of its alarm; null where somebody asked, and
+        `onset_ms` of a condition that returned, too.
     samples: lead name to base64 of little-endian 16-bit integers, one a sample, the raw signal;
         times `scale_uv` plus the lead's `offset_uv` (0 where it is not named) gives microvolts,
         -32768 means that there is no sample.

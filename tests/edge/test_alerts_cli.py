@@ -13,11 +13,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from edge.alarm_log.condition import AlarmCondition, LoggedStep, Selection, conditions
 from edge.alert import AlarmState, Inactivation, Phase
 from edge.cli import main
 from edge.errors import Exit
 from edge.messages import Topics, encode
-from edge.outbox import Outbox
+from edge.outbox import Outbox, open_alert_log
 from edge.sink import outbound, outbound_strip
 from edge.strips.codec import decode
 from tests.edge.strips.cutting import a_strip, ecg_uv, its_alert
@@ -109,6 +110,27 @@ def test_list_of_messages_has_every_one(alerts):
 def test_list_selects(alerts, arguments, ids):
     _, out, _ = alerts("list", "--json", *arguments)
     assert {row["id"] for row in json.loads(out)["conditions"]} == ids
+
+
+def test_since_selects_conditions_and_tells_them_whole(stored, tmp_path):
+    with open_alert_log(tmp_path / "outbox.sqlite") as log:
+        (newest, *_) = log.newest_first()
+        (found,) = conditions(log, Selection(since_utc_ns=newest.raised_utc_ns))
+    assert (found.began.phase, len(found.steps)) == (Phase.START, 3)
+
+
+def test_an_alarm_that_waits_for_an_answer_again_is_not_acknowledged():
+    answered = {"inactivation": Inactivation.ACKNOWLEDGED, "acknowledged_by": "Anna"}
+    messages = [
+        step(STILL_ON, Phase.START, 1),
+        step(STILL_ON, Phase.UPDATE, 2, **answered),
+        step(STILL_ON, Phase.UPDATE, 3),
+        step(STILL_ON, Phase.END, 4, state=AlarmState.INACTIVE),
+    ]
+    steps = tuple(LoggedStep(each, "delivered") for each in messages)
+    told = [AlarmCondition(steps[:count]) for count in (1, 2, 3, 4)]
+    assert [each.acknowledged for each in told] == [False, True, False, True]
+    assert [each.acknowledged_by for each in told] == ["", "Anna", "", "Anna"]
 
 
 @pytest.mark.parametrize(

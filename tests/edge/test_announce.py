@@ -1,13 +1,15 @@
 import itertools
 import queue
+import threading
 
 import pytest
 
 from edge.alert import Phase
-from edge.announce import Announcer
+from edge.announce import WAITING, Announcer
 from edge.clock import SystemClock
 from edge.messages import ActiveAlerts, AlertMessage, AvailabilityMessage, StateMessage
 from edge.runtime import Runtime
+from firmware_bridge.pulse import SLOW_DISK_S
 from firmware_bridge.source import open_source
 from tests.edge.running import monitor
 from tests.patience import WAIT_S
@@ -37,13 +39,16 @@ class BrokenSink(QueueSink):
 
     active = state = availability = alert
 
+    def close(self):
+        raise RuntimeError("broken")
+
 
 @pytest.fixture
 def announced():
     """Messages of a patient whose heart stops and starts, beside a sink that always fails."""
     sink, numbers = QueueSink(), itertools.count(1)
     clock = SystemClock()
-    announcer = Announcer([BrokenSink(), sink], lambda _: next(numbers), clock)
+    announcer = Announcer([BrokenSink(), sink, BrokenSink()], lambda _: next(numbers), clock)
     runtime = Runtime(clock, [announcer])
     source = open_source("sim:?scenario=asystole&speed=max&duration_s=60")
     runtime.add(monitor(source, "p0", runtime), source)
@@ -100,3 +105,49 @@ def test_state_is_dropped_and_counted_where_the_sinks_are_slow(monkeypatch):
     announcer.ticked(runtime.monitors)
     announcer.ticked(runtime.monitors)
     assert announcer.dropped == 1
+
+
+def an_availability(word):
+    return AvailabilityMessage(state=word, patient="p1", time="2026-01-31T12:00:00.250Z")
+
+
+class StalledSink(QueueSink):
+    """A sink whose disk takes nothing until it is released."""
+
+    def __init__(self):
+        super().__init__()
+        self.entered = threading.Event()
+        self.released = threading.Event()
+
+    def alert(self, message):
+        self.entered.set()
+        self.released.wait(WAIT_S)
+        super().alert(message)
+
+    active = state = availability = alert
+
+
+def test_a_disk_that_stalls_has_time_and_what_waits_can_be_waited_for():
+    sink = StalledSink()
+    announcer = Announcer([sink], lambda _: 1, SystemClock())
+    announcer.start([])
+    for word in ("online", "offline"):
+        announcer._queue.put(an_availability(word))
+    sink.entered.wait(WAIT_S)
+    assert announcer.pulse.state[1] == SLOW_DISK_S
+    assert not announcer.drained(0.0)
+    sink.released.set()
+    assert announcer.drained(WAIT_S)
+    assert len(sink.messages) == 2
+    announcer.close(WAIT_S)
+
+
+def test_states_leave_half_of_the_room_to_alerts():
+    clock = SystemClock()
+    announcer = Announcer([], lambda _: 1, clock)
+    runtime = Runtime(clock, [announcer])
+    source = open_source("sim:")
+    runtime.add(monitor(source, "p0", runtime), source)
+    for _ in range(WAITING):
+        announcer.ticked(runtime.monitors)
+    assert announcer.queued == WAITING // 2 + 1

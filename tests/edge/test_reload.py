@@ -6,6 +6,7 @@ import logging
 import threading
 from functools import cache
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from models.errors import BundleError
 from tests.edge.fake_networks import fake_networks
 from tests.edge.running import Recorder, runtime_of
 from tests.models.rebundle import copy_to, edit_manifest
+from tests.patience import WAIT_S
 
 FORMAT = StreamFormat(250.0, ("lead1",))
 SOURCES = {"detector": lambda: None, "encoder": fake_networks}
@@ -233,3 +235,35 @@ def test_requests_are_answered_in_a_thread_of_their_own(folder, bundles):
     assert bundles.in_use(str(folder)).manifest.name == "another"
     runtime.run(for_s=20)
     assert runtime.monitors[0].error is None
+
+
+def test_a_reload_that_fails_is_over_all_the_same(monkeypatch, caplog):
+    told, twice = [], threading.Event()
+
+    def tell(under_way):
+        told.append(under_way)
+        if len(told) == 4:
+            twice.set()
+
+    def fail(_):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(Reloader, "reload", fail)
+    reloader = Reloader(None, None, None, tell)
+    reloader.start()
+    reloader.request()
+    reloader.request()
+    assert twice.wait(WAIT_S)
+    reloader.close(WAIT_S)
+    assert told == [True, False] * 2
+    assert "a defect" in caplog.text
+
+
+def test_whoever_waits_for_an_encoder_hears_that_it_is_opened(monkeypatch):
+    calls = []
+    bundles = Bundles("cpu", lambda: calls.append("opening"))
+    monkeypatch.setattr(bundles, "_networks", lambda *_: calls.append("open"))
+    monkeypatch.setattr("edge.bundles.Activation", lambda *_: SimpleNamespace(bundle=None))
+    bundles.encoder_for("any")(FORMAT)
+    bundles.encoder_for(NO_BUNDLE)(FORMAT)
+    assert calls == ["opening", "open"]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.supervision import MOST_RESTARTS, Part, Supervisor
+from edge.errors import Exit
+from edge.supervision import LAST_WORDS_S, MOST_RESTARTS, Part, Supervisor, end_process
 from firmware_bridge.pulse import PATIENCE_S, Pulse
 
 S = 10**9
@@ -198,3 +199,16 @@ def test_its_own_thread_looks_on_and_survives_what_it_calls():
     assert all(looked.acquire(timeout=30) for _ in range(3))
     supervisor.close(30)
     assert dead.revived == 1
+
+
+def test_an_end_gives_the_alerts_a_bounded_time_to_be_stored(monkeypatch):
+    done = []
+    monkeypatch.setattr("edge.supervision.os._exit", lambda code: done.append(code))
+    end_process("sinks: hang", lambda timeout_s: done.append(timeout_s))
+    assert done == [LAST_WORDS_S, Exit.STUCK]
+
+    def broken(_):
+        raise RuntimeError("broken")
+
+    end_process("sinks: hang", broken)
+    assert done[2:] == [Exit.STUCK]
