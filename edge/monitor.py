@@ -134,7 +134,7 @@ class Monitor:
 
     def tick(self) -> None:
         """To be called several times a second: tells the alarms of silence and of storage."""
-        silent_ns = self._silent_ns()
+        silent_ns = self.silent_ns
         is_silent = silent_ns >= SILENCE_S * NS_PER_S
         if not self.finished and is_silent:
             self._take(lambda: self.pipeline.silence(silent_ns, self.link))
@@ -187,7 +187,7 @@ class Monitor:
 
     def state(self) -> StateMessage:
         """The state message of this moment; what is old by now is left out."""
-        now_ns = self.now_ns + self._silent_ns()
+        now_ns = self.now_ns + self.silent_ns
         probability = self.vitals.rhythm(now_ns)
         leads = self._leads()
         counts = self._counts()
@@ -226,18 +226,15 @@ class Monitor:
     @property
     def silent_ns(self) -> int:
         """Host time since the newest sample or reading."""
-        return self._silent_ns()
+        return self._clock.monotonic_ns() - self._heard_ns
 
     def _asked_strip(self, action: AskStrip) -> Outcome:
         """A strip that cannot be had ends no monitoring."""
         try:
             return self.on_ask_strip(self, action)
-        except Exception:
+        except Exception:  # whatever a strip suffers from, the patient stays watched
             log.exception("patient %s: strip", self.patient.id)
             return Outcome(False, f"no strip of {self.patient.id}: an error of ours, see the log")
-
-    def _silent_ns(self) -> int:
-        return self._clock.monotonic_ns() - self._heard_ns
 
     def _take(self, advance: Callable[[], Step]) -> None:
         try:

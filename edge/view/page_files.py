@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
+from firmware_bridge.transports.page_files import security_headers as bridge_headers
+
 __all__ = ["PATHS", "page_file", "security_headers"]
 
 HTML, SCRIPT = "text/html; charset=utf-8", "text/javascript; charset=utf-8"
@@ -43,24 +45,9 @@ def page_file(path: str) -> tuple[bytes, str]:
 
 def security_headers(host: str) -> dict[str, str]:
     """What browsers are told with every answer. host: as the request named it, checked."""
-    policy = (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        f"connect-src 'self' ws://{host} wss://{host}",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-    )
-    return {
-        "Content-Security-Policy": "; ".join(policy),
-        "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
+    headers = bridge_headers(host)
+    policy = headers["Content-Security-Policy"]
+    return headers | {
+        "Content-Security-Policy": f"{policy}; require-trusted-types-for 'script'",
         "X-Frame-Options": "DENY",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Cache-Control": "no-store",
     }
