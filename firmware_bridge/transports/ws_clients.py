@@ -12,6 +12,7 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 from websockets.http11 import Request
 from websockets.protocol import State
 
@@ -227,7 +228,10 @@ class WsClients:
 
         It is not silent meanwhile, unless its connection is gone: then it gives way to another.
         """
-        while self.delivers(connection) and not self._mailbox.is_shut:
+        while self.delivers(connection):
+            if self._mailbox.is_shut:
+                await connection.close(CloseCode.GOING_AWAY, "the source was closed")
+                return False
             if connection.state is State.OPEN:
                 self._heard(connection)
             if self._mailbox.has_room():

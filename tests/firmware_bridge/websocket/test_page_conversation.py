@@ -14,6 +14,7 @@ pytest.importorskip("websockets")
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from firmware_bridge.bridge_protocol import channels_of
@@ -217,7 +218,17 @@ def test_closing_ends_while_a_client_is_held_back(
     assert serving is not None
     bridge.close()
     assert not serving.is_alive()
-    assert page.close_code()[0] == 1001
+    assert page.close_code()[0] == CloseCode.GOING_AWAY
+
+
+def test_held_back_client_is_told_to_come_again_however_late_the_server_stops(
+    bridge: WsListener, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "PACKETS_MAX", 0)
+    page.notify(page.welcome["channels"][1], b"held back")
+    page.send()
+    bridge._mailbox.shut()
+    assert page.close_code() == (CloseCode.GOING_AWAY, "the source was closed")
 
 
 @pytest.mark.parametrize("waiting", ["open", "read"])
