@@ -31,7 +31,7 @@ def test_a_server_that_fails_is_replaced_and_pages_find_it(how, monkeypatch, cap
         opening = threading.Thread(target=bridge.open)
         opening.start()
         deadline = time.monotonic() + WAIT_S
-        while bridge._server is failed and time.monotonic() < deadline:
+        while bridge._server in (failed, None) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert bridge.port == port
         page.connect_device(bridge)
