@@ -11,7 +11,8 @@ measurements", 1999). Delays, however long and many, do not move it.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+
+import msgspec
 
 from firmware_bridge.stream import NS_PER_S
 
@@ -27,8 +28,7 @@ DRIFT_MAX_PPM = 20_000.0
 LATENCY_MAX_NS = 60 * NS_PER_S
 
 
-@dataclass(frozen=True, slots=True)
-class _Minimum:
+class _Minimum(msgspec.Struct, frozen=True):
     """The least offset of one window and the device time at which it was seen."""
 
     window: int

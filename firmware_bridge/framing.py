@@ -9,7 +9,6 @@ in front of it lost their own closing zero.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from zlib import crc32
 
 __all__ = ["CRC_BYTES", "Deframer", "cobs_decode", "cobs_encode", "encode_packet", "wire_bytes_max"]
@@ -18,6 +17,8 @@ DELIMITER = b"\x00"
 CRC_BYTES = 4
 BLOCK_MAX = 254
 """Longest run of non-zero bytes that one COBS code byte can announce."""
+CRC_RESIDUE = 0x2144DF1C
+"""CRC-32 of every packet that ends with its own CRC-32, little-endian."""
 RUN_MIN = 1 + 1 + CRC_BYTES
 """Shortest encoding of a packet: a code byte, a byte of payload, the CRC-32."""
 
@@ -50,18 +51,27 @@ def cobs_decode(data: bytes) -> bytes | None:
     if not data or 0 in data:
         return None
     out = bytearray(data)
-    joins: list[int] = []
     at, size = 0, len(data)
     while at < size:
-        code = data[at]
         out[at] = 0  # a code byte stands where the zero before its run stood
-        at += code
-        if code == BLOCK_MAX + 1:
-            joins.append(at)  # after a full run no zero stood there
+        at += data[at]
     if at != size:
         return None
-    edges = [0, *joins, size]
-    return b"".join(out[a + 1 : b] for a, b in pairwise(edges))
+    if size > BLOCK_MAX:
+        for end in reversed(_ends_of_full_runs(data)):
+            del out[end : end + 1]  # but no zero stood behind a full run,
+    return bytes(out[1:])  # nor before the first
+
+
+def _ends_of_full_runs(data: bytes) -> list[int]:
+    ends: list[int] = []
+    at = 0
+    while at < len(data):
+        code = data[at]
+        at += code
+        if code == BLOCK_MAX + 1:
+            ends.append(at)
+    return ends
 
 
 def encode_packet(payload: bytes) -> bytes:
@@ -119,14 +129,12 @@ class Deframer:
     def push(self, data: bytes) -> list[bytes]:
         """Payloads of the packets that `data` completed, in order."""
         self._received_bytes += len(data)
-        first, *runs = data.split(DELIMITER)
-        self._extend(first)
-        if not runs:
-            return []
-        tail = runs.pop()
-        payloads = [self._close(), *(self._check(run) for run in runs if run)]
+        *runs, tail = data.split(DELIMITER)
+        if runs:
+            runs[0] = self._ended(runs[0])
+        payloads = [payload for run in runs if run and (payload := self._check(run))]
         self._extend(tail)
-        return [payload for payload in payloads if payload is not None]
+        return payloads
 
     def reset(self) -> None:
         """Forget a packet half received; its bytes count as skipped."""
@@ -146,21 +154,21 @@ class Deframer:
         self._skipped_bytes += len(self._pending) + len(run)
         self._pending.clear()
 
-    def _close(self) -> bytes | None:
-        """The payload of the run that a delimiter has just ended."""
+    def _ended(self, last: bytes) -> bytes:
+        """The run that a delimiter has just ended: what was pending, and these bytes."""
+        self._extend(last)
         run = bytes(self._pending)
         self._pending.clear()
         self._dropping = False
-        return self._check(run) if run else None
+        return run
 
     def _check(self, run: bytes) -> bytes | None:
         """The payload of a whole run, or None where it is no packet; counts either."""
         if RUN_MIN <= len(run) <= self._max_bytes:
-            checked = cobs_decode(run) or b""
-            payload = checked[:-CRC_BYTES]
-            if payload and crc32(payload) == int.from_bytes(checked[-CRC_BYTES:], "little"):
+            checked = cobs_decode(run)
+            if checked and len(checked) > CRC_BYTES and crc32(checked) == CRC_RESIDUE:
                 self._frames += 1
-                return payload
+                return checked[:-CRC_BYTES]
         self._bad_frames += 1
         self._skipped_bytes += len(run)
         return None

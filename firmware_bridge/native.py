@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -17,21 +18,27 @@ from firmware_bridge.framing import CRC_BYTES, Deframer, encode_packet, wire_byt
 from firmware_bridge.native_format import (
     BATTERY_UNKNOWN,
     FLAG_INT24,
-    HEADER,
+    HEADER_BYTES,
     INT16_RANGE,
     INT24_RANGE,
+    LAYOUT,
     LEADS_MAX,
+    MOMENT,
     PAYLOAD_MAX,
     SAMPLES_MAX,
     SEQUENCE_MODULUS,
     VERSION,
-    NativeHeader,
+    NativeLayout,
+    NativeMoment,
+    pack_header,
     pack_samples,
     unpack_samples,
 )
 from firmware_bridge.stream import DecodeCount, Frame, Packet, StreamFormat
 
 __all__ = ["NativeDecoder", "decode_payload", "encode_frame"]
+
+FLOAT32 = np.dtype(np.float32)
 
 
 def encode_frame(
@@ -57,25 +64,27 @@ def encode_frame(
     """
     digital = _checked_samples(samples_digital)
     wide = _is_wide(digital, int24)
-    header = NativeHeader(
+    layout = NativeLayout(
         version=VERSION,
         flags=FLAG_INT24 if wide else 0,
         leads=digital.shape[1],
         samples=digital.shape[0],
         rate_mhz=_thousandths("rate_hz", rate_hz),
         scale_pv=_thousandths("scale_nv", scale_nv),
+    )
+    moment = NativeMoment(
         sequence=sequence % SEQUENCE_MODULUS,
         device_time_us=device_time_us,
         lead_off=lead_off,
         battery_percent=BATTERY_UNKNOWN if battery_percent is None else battery_percent,
         boot_id=boot_id,
     )
-    fault = header.fault()
+    fault = layout.fault() or moment.fault(layout.leads)
     if battery_percent == BATTERY_UNKNOWN:
         fault = "battery 255 is not 0 to 100 percent; pass None where it is unknown"
     if fault:
         raise EncodeError(f"native frame: {fault}")
-    return encode_packet(header.pack() + pack_samples(digital, wide))
+    return encode_packet(pack_header(layout, moment) + pack_samples(digital, wide))
 
 
 def decode_payload(payload: bytes, leads: Sequence[str] | None = None) -> Frame | str:
@@ -83,19 +92,21 @@ def decode_payload(payload: bytes, leads: Sequence[str] | None = None) -> Frame 
 
     leads: their names, in order; None names them lead1, lead2 and so on.
     """
-    if len(payload) < HEADER.size:
-        return f"{len(payload)} bytes are fewer than the {HEADER.size} of a header"
-    header = NativeHeader._make(HEADER.unpack_from(payload))
-    fault = header.fault()
+    if len(payload) < HEADER_BYTES:
+        return f"{len(payload)} bytes are fewer than the {HEADER_BYTES} of a header"
+    kind = _kind(payload[: LAYOUT.size], None if leads is None else tuple(leads))
+    if isinstance(kind, str):
+        return kind
+    layout = kind.layout
+    moment = NativeMoment(*MOMENT.unpack_from(payload, LAYOUT.size))
+    fault = moment.fault(layout.leads)
     if fault:
         return fault
-    expected = HEADER.size + header.leads * header.samples * header.sample_bytes
-    if len(payload) != expected:
-        return f"{len(payload)} bytes where the header announces {expected}"
-    if leads is not None and len(leads) != header.leads:
-        return f"{header.leads} leads where the option leads names {len(leads)}"
-    form = _format(header.rate_mhz, header.leads, None if leads is None else tuple(leads))
-    return _frame(header, payload[HEADER.size :], form)
+    if len(payload) != kind.payload_bytes:
+        return f"{len(payload)} bytes where the header announces {kind.payload_bytes}"
+    if leads is not None and len(leads) != layout.leads:
+        return f"{layout.leads} leads where the option leads names {len(leads)}"
+    return _frame(kind, moment, payload)
 
 
 class NativeDecoder:
@@ -173,23 +184,39 @@ def _lead_names(leads: str | Sequence[str] | None) -> tuple[str, ...] | None:
     return names
 
 
-@lru_cache(maxsize=64)
-def _format(rate_mhz: int, leads: int, names: tuple[str, ...] | None) -> StreamFormat:
-    """The format of frames alike: made once, since every frame names it."""
-    return StreamFormat(rate_mhz / 1000, names or tuple(f"lead{k + 1}" for k in range(leads)))
+class _Kind(msgspec.Struct, frozen=True):
+    """What frames of one layout have in common. scale_uv: of a step; an array of no dimension."""
+
+    layout: NativeLayout
+    payload_bytes: int
+    format: StreamFormat
+    scale_uv: NDArray[np.float64]
 
 
-def _frame(header: NativeHeader, data: bytes, form: StreamFormat) -> Frame:
-    battery = header.battery_percent
-    digital = unpack_samples(data, header)
+@lru_cache(maxsize=256)
+def _kind(head: bytes, names: tuple[str, ...] | None) -> _Kind | str:
+    """The kind of the frames whose header begins so, or why there is none."""
+    layout = NativeLayout._make(LAYOUT.unpack(head))
+    fault = layout.fault()
+    if fault:
+        return fault
+    leads = names or tuple(f"lead{k + 1}" for k in range(layout.leads))
+    form = StreamFormat(layout.rate_mhz / 1000, leads)
+    return _Kind(layout, layout.payload_bytes, form, np.array(layout.scale_pv * 1e-6))
+
+
+def _frame(kind: _Kind, moment: NativeMoment, payload: bytes) -> Frame:
+    battery = moment.battery_percent
+    samples = unpack_samples(payload, kind.layout)
+    np.multiply(samples, kind.scale_uv, samples)
     return Frame(
-        format=form,
-        samples_uv=(digital * (header.scale_pv * 1e-6)).astype(np.float32),
-        counter=header.sequence,
+        format=kind.format,
+        samples_uv=samples.astype(FLOAT32),
+        counter=moment.sequence,
         counter_modulus=SEQUENCE_MODULUS,
-        device_time_ns=header.device_time_us * 1000,
-        boot_id=header.boot_id,
-        lead_off=header.lead_off,
+        device_time_ns=moment.device_time_us * 1000,
+        boot_id=moment.boot_id,
+        lead_off=moment.lead_off,
         battery_percent=None if battery == BATTERY_UNKNOWN else battery,
     )
 

@@ -5,9 +5,9 @@ Told, in this order of preference, by the device's counter, by its clock, or by 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
-from firmware_bridge.stream import NS_PER_S, Frame
+from firmware_bridge.stream import Frame
 
 __all__ = ["Arrival", "continues", "offset", "offset_by_arrival"]
 
@@ -16,25 +16,22 @@ RATE_TOLERANCE = 0.05
 longer by that fraction, and nothing is lost."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True, eq=False):
     """A frame and its arrival on the host's monotonic clock.
 
-    start: index of its first sample on the stream's axis, once that is known.
+    samples: a lead, 1 or more. period_ns: nominal time from sample to sample. start: index of the
+    first sample on the stream's axis, once that is known.
     """
 
     frame: Frame
     host_time_ns: int
+    samples: int
+    period_ns: float
     start: int = 0
 
     def at(self, start: int) -> Arrival:
         """The same arrival in its place on the axis."""
-        return Arrival(self.frame, self.host_time_ns, start)
-
-    @property
-    def samples(self) -> int:
-        """Samples a lead."""
-        return int(self.frame.samples_uv.shape[0])
+        return Arrival(self.frame, self.host_time_ns, self.samples, self.period_ns, start)
 
     @property
     def stop(self) -> int:
@@ -42,9 +39,9 @@ class Arrival:
         return self.start + self.samples
 
     @property
-    def period_ns(self) -> float:
-        """Nominal time from sample to sample."""
-        return NS_PER_S / self.frame.format.rate_hz
+    def lasts_ns(self) -> int:
+        """Nominal time from the first sample to one past the last."""
+        return round(self.samples * self.period_ns)
 
 
 def offset(arrival: Arrival, last: Arrival | None, expected: int, after_break: bool) -> int:

@@ -26,11 +26,6 @@ class ReorderWindow:
         """Samples that wait, a lead."""
         return sum(arrival.samples for arrival in self._waiting)
 
-    @property
-    def first_start(self) -> int | None:
-        """Start of the earliest frame that waits."""
-        return self._waiting[0].start if self._waiting else None
-
     def add(self, arrival: Arrival) -> bool:
         """Let it wait; False where a waiting frame already covers it."""
         if any(w.start <= arrival.start and arrival.stop <= w.stop for w in self._waiting):
@@ -41,6 +36,11 @@ class ReorderWindow:
     def pop(self) -> Arrival:
         """Take out the earliest."""
         return self._waiting.pop(0)
+
+    def pop_due(self, expected: int) -> Arrival | None:
+        """Take out the earliest, if it does not start behind the sample expected next."""
+        waiting = self._waiting
+        return waiting.pop(0) if waiting and waiting[0].start <= expected else None
 
 
 class GapMemory:

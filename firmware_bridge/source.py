@@ -19,7 +19,7 @@ class Source:
     uri: as given, without secrets. finite: ends by itself (EOFError of the transport).
     data_channels: the channels whose silence means a stall; empty if all packets carry samples.
     first_data_s: how long the first data may take after opening. settle_s: from opening until the
-    device hears commands. description: for people.
+    device hears commands. real_time: what it delivers has just happened. description: for people.
     """
 
     uri: str
@@ -30,6 +30,7 @@ class Source:
     data_channels: tuple[str, ...] = ()
     first_data_s: float = 10.0
     settle_s: float = 0.0
+    real_time: bool = True
 
 
 def open_source(uri: str) -> Source:

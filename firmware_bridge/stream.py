@@ -1,10 +1,15 @@
-"""The vocabulary of the bridge: what travels from a wire to the sample buffers."""
+"""The vocabulary of the bridge: what travels from a wire to the sample buffers.
+
+All of it is frozen. What is made anew for every packet is a struct of msgspec: one is made in a
+tenth of the time of a frozen dataclass.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,8 +18,7 @@ NS_PER_S = 1_000_000_000
 GapCause = Literal["loss", "reboot", "disconnect"]
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(msgspec.Struct, frozen=True):
     """Bytes as one read of a transport gave them.
 
     host_time_ns: arrival on the host's monotonic clock, in nanoseconds.
@@ -35,8 +39,7 @@ class StreamFormat:
     leads: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
+class Frame(msgspec.Struct, frozen=True, eq=False):
     """One intact message of a device, decoded.
 
     samples_uv: float32, shape (samples, leads), microvolts.
@@ -59,8 +62,7 @@ class Frame:
     battery_percent: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HeartRate:
+class HeartRate(msgspec.Struct, frozen=True):
     """What a device says of the heart by itself.
 
     bpm: beats a minute, 0 where it does not know. rr_ms: intervals between beats since the last
@@ -73,8 +75,7 @@ class HeartRate:
     battery_percent: int | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Waveform:
+class Waveform(msgspec.Struct, frozen=True, eq=False):
     """Samples that are no ECG: light (`ppg`), movement (`acc`), breathing (`resp`).
 
     samples: float32, shape (samples, channels), in `unit`. device_time_ns: device clock at the
@@ -92,8 +93,7 @@ class Waveform:
 Reading = HeartRate | Waveform
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Chunk:
+class Chunk(msgspec.Struct, frozen=True, eq=False):
     """Consecutive samples in their place on the stream's own axis.
 
     start: index of the first sample since the stream began; samples lost in gaps count.

@@ -9,22 +9,23 @@ restarted, and the host's clock tells how long it was away.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from math import isfinite
+from dataclasses import asdict, dataclass
+from math import inf
 
-from firmware_bridge.clock_map import ClockMap
+from firmware_bridge.origin import Origin
 from firmware_bridge.position import Arrival, continues, offset, offset_by_arrival
 from firmware_bridge.reorder import GapMemory, ReorderWindow
 from firmware_bridge.stream import (
+    NS_PER_S,
     Chunk,
     FormatChange,
     Frame,
     Gap,
     GapCause,
-    StreamFormat,
     TimelineCount,
     TimelineEvent,
 )
+from firmware_bridge.stream_clock import StreamClock
 
 __all__ = ["Timeline"]
 
@@ -35,44 +36,19 @@ WINDOW_FRAMES_MIN = 8
 JUMP_MAX_S = 3600
 """Longest jump ahead that a counter may make beyond the time that passed on the host."""
 
-PACE_LATENCY_MAX_NS = 250_000_000
-"""Beyond it a counter has turned unseen, and the index no longer tells the time."""
 
-COUNTED = (
-    *("received", "delivered", "duplicate", "late", "bad", "gap"),
-    *("reboots", "format_changes"),
-)
+@dataclass(slots=True)
+class _Counts:
+    """What of TimelineCount grows sample by sample and event by event."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """What tells one run of a device's counter and clock from another."""
-
-    format: StreamFormat
-    boot_id: int | None
-    counter_modulus: int | None
-    has_clock: bool
-
-    @classmethod
-    def of(cls, frame: Frame) -> _Origin:
-        modulus = None if frame.counter is None else frame.counter_modulus
-        return cls(frame.format, frame.boot_id, modulus, frame.device_time_ns is not None)
-
-    def fits(self, frame: Frame) -> bool:
-        """Whether a frame belongs to this run."""
-        if frame.format is not self.format and frame.format != self.format:
-            return False
-        modulus = None if frame.counter is None else frame.counter_modulus
-        has_clock = frame.device_time_ns is not None
-        return (frame.boot_id, modulus, has_clock) == (
-            *(self.boot_id, self.counter_modulus, self.has_clock),
-        )
-
-    def changes(self, former: _Origin | None) -> tuple[bool, bool]:
-        """Whether a restart and whether a new format lie between `former` and this."""
-        if former is None or former.format == self.format:
-            return True, False
-        return replace(former, format=self.format) != self, True
+    received: int = 0
+    delivered: int = 0
+    duplicate: int = 0
+    late: int = 0
+    bad: int = 0
+    gap: int = 0
+    reboots: int = 0
+    format_changes: int = 0
 
 
 class Timeline:
@@ -88,11 +64,10 @@ class Timeline:
         self._reorder_frames = reorder_frames
         self._window = ReorderWindow()
         self._gaps = GapMemory()
-        self._clock = ClockMap()
-        self._pace = ClockMap(PACE_LATENCY_MAX_NS)
-        self._counts = dict.fromkeys(COUNTED, 0)
-        self._origin: _Origin | None = None
-        self._former_origin: _Origin | None = None
+        self._clock = StreamClock()
+        self._counts = _Counts()
+        self._origin: Origin | None = None
+        self._former_origin: Origin | None = None
         self._frames_since_restart = 0
         self._frame_samples_max = 1
         self._next = 0
@@ -107,23 +82,23 @@ class Timeline:
         """Counts so far; both equations of TimelineCount hold after every call."""
         suspected = self._suspect.samples if self._suspect else 0
         return TimelineCount(
-            **self._counts,
+            **asdict(self._counts),
             pending=self._window.samples + suspected,
             span=self._next,
-            drift_ppm=self._drift_ppm(),
+            drift_ppm=self._clock.drift_ppm,
         )
 
     def push(self, frame: Frame, host_time_ns: int) -> list[TimelineEvent]:
         """Take a frame that arrived at `host_time_ns` (host monotonic clock)."""
-        arrival = Arrival(frame, host_time_ns)
-        self._add(received=arrival.samples)
+        samples = frame.samples_uv.shape[0]
+        self._counts.received += samples
         if not _is_sound(frame):
-            self._add(bad=arrival.samples)
+            self._counts.bad += samples
             return []
-        if not arrival.samples:
+        if not samples:
             return []
         self._frames_since_restart += 1
-        return self._accept(arrival)
+        return self._accept(Arrival(frame, host_time_ns, samples, NS_PER_S / frame.format.rate_hz))
 
     def flush(self) -> list[TimelineEvent]:
         """End of the stream: release all that waits."""
@@ -145,19 +120,19 @@ class Timeline:
 
     def _accept(self, arrival: Arrival) -> list[TimelineEvent]:
         if self._origin is None:
-            self._anchor(arrival, _Origin.of(arrival.frame))
+            self._anchor(arrival, Origin.of(arrival.frame))
         elif not self._origin.fits(arrival.frame):
-            origin = _Origin.of(arrival.frame)
+            origin = Origin.of(arrival.frame)
             if origin == self._former_origin and self._is_reordering():
-                self._add(late=arrival.samples)
+                self._counts.late += arrival.samples
                 return []
             return self._begin_anew(arrival, origin)
         ahead = self._offset(arrival)
-        if self._is_plausible(arrival, ahead):
+        if ahead == 0 or self._is_plausible(arrival, ahead):
             self._drop_suspect()
             return self._place(arrival.at(self._next + ahead))
         if self._is_after_break(arrival) and arrival.frame.boot_id is None:
-            return self._begin_anew(arrival, _Origin.of(arrival.frame))
+            return self._begin_anew(arrival, Origin.of(arrival.frame))
         return self._doubt(arrival, ahead)
 
     def _is_reordering(self) -> bool:
@@ -171,7 +146,7 @@ class Timeline:
         return offset(arrival, self._last, expected, self._is_after_break(arrival))
 
     def _is_plausible(self, arrival: Arrival, ahead: int) -> bool:
-        if ahead >= 0:
+        if ahead > 0:
             passed = offset_by_arrival(arrival, self._last)
             return ahead <= passed + JUMP_MAX_S * arrival.frame.format.rate_hz
         if self._is_after_break(arrival) and arrival.frame.boot_id is None:
@@ -189,7 +164,7 @@ class Timeline:
             self._suspect = arrival.at(self._next + ahead)
             return []
         self._suspect = None
-        events = self._begin_anew(suspect, _Origin.of(suspect.frame))
+        events = self._begin_anew(suspect, Origin.of(suspect.frame))
         return events + self._accept(arrival)
 
     def _drop_suspect(self) -> None:
@@ -197,21 +172,20 @@ class Timeline:
             samples, is_behind = self._suspect.samples, self._suspect.start < self._next
             self._suspect = None
             if is_behind:
-                self._add(late=samples)
+                self._counts.late += samples
             else:
-                self._add(bad=samples)
+                self._counts.bad += samples
 
-    def _begin_anew(self, arrival: Arrival, origin: _Origin) -> list[TimelineEvent]:
+    def _begin_anew(self, arrival: Arrival, origin: Origin) -> list[TimelineEvent]:
         """Another boot or another format: the axis goes on, counter and clock begin anew."""
         events = self.flush()
         is_reboot, has_new_format = origin.changes(self._origin)
         if has_new_format:
             events.append(FormatChange(self._next, origin.format))
-            self._add(format_changes=1)
+            self._counts.format_changes += 1
         if is_reboot:
-            self._add(reboots=1)
-            self._clock.reset()
-        self._pace.reset()
+            self._counts.reboots += 1
+        self._clock.begin_anew(is_reboot)
         if is_reboot or self._is_after_break(arrival):
             missing = offset_by_arrival(arrival, self._last)
             events += self._declare_gap(self._next + missing, arrival, "reboot")
@@ -219,7 +193,7 @@ class Timeline:
         self._anchor(arrival, origin)
         return events + self._place(arrival.at(self._next))
 
-    def _anchor(self, arrival: Arrival, origin: _Origin) -> None:
+    def _anchor(self, arrival: Arrival, origin: Origin) -> None:
         """From here on this frame's first sample is the next on the axis."""
         self._origin = origin
         self._frame_samples_max = arrival.samples
@@ -228,18 +202,19 @@ class Timeline:
         self._counter_at_zero = (arrival.frame.counter or 0) - self._next
 
     def _place(self, arrival: Arrival) -> list[TimelineEvent]:
-        self._frame_samples_max = max(self._frame_samples_max, arrival.samples)
+        if arrival.samples > self._frame_samples_max:
+            self._frame_samples_max = arrival.samples
         if arrival.stop <= self._next:
             self._count_passed(arrival.start, arrival.stop)
             return []
-        self._observe_clock(arrival)
+        self._clock.observe(arrival, self._is_after_break(arrival))
         if arrival.start <= self._next:
-            return [*self._deliver(arrival), *self._drain()]
+            return self._deliver(arrival) + self._drain()
         can_wait = arrival.frame.counter is not None and not self._is_after_break(arrival)
         if not can_wait or not self._reorder_frames:
-            return [*self._declare_gap(arrival.start, arrival, "loss"), *self._deliver(arrival)]
+            return self._declare_gap(arrival.start, arrival, "loss") + self._deliver(arrival)
         if not self._window.add(arrival):
-            self._add(duplicate=arrival.samples)
+            self._counts.duplicate += arrival.samples
         if len(self._window) < self._reorder_frames:
             return []
         return self._release_window()
@@ -247,16 +222,12 @@ class Timeline:
     def _release_window(self) -> list[TimelineEvent]:
         """Give up what is missing before the earliest frame that waits."""
         first = self._window.pop()
-        return [
-            *self._declare_gap(first.start, first, "loss"),
-            *self._deliver(first),
-            *self._drain(),
-        ]
+        return self._declare_gap(first.start, first, "loss") + self._deliver(first) + self._drain()
 
     def _drain(self) -> list[TimelineEvent]:
         events: list[TimelineEvent] = []
-        while (start := self._window.first_start) is not None and start <= self._next:
-            events += self._deliver(self._window.pop())
+        while due := self._window.pop_due(self._next):
+            events += self._deliver(due)
         return events
 
     def _declare_gap(self, stop: int, arrival: Arrival, cause: GapCause) -> list[TimelineEvent]:
@@ -267,7 +238,7 @@ class Timeline:
             cause = "disconnect"
         gap = Gap(arrival.frame.format, self._next, length, cause)
         self._gaps.add(self._next, stop)
-        self._add(gap=length)
+        self._counts.gap += length
         self._next = stop
         return [gap]
 
@@ -281,7 +252,7 @@ class Timeline:
         if self._is_after_break(arrival):
             self._broken_ns = None
         chunk = self._chunk(arrival, known)
-        self._add(delivered=arrival.samples - known)
+        self._counts.delivered += arrival.samples - known
         self._next = arrival.stop
         self._last = arrival
         return [chunk]
@@ -289,61 +260,27 @@ class Timeline:
     def _chunk(self, arrival: Arrival, known: int) -> Chunk:
         frame = arrival.frame
         device_ns = frame.device_time_ns
-        host_ns = self._mapped_ns(arrival)
-        if host_ns is None:
-            host_ns = arrival.host_time_ns - round(arrival.samples * arrival.period_ns)
         known_ns = round(known * arrival.period_ns)
         return Chunk(
             format=frame.format,
             start=self._next,
             samples_uv=frame.samples_uv[known:],
-            host_time_ns=host_ns + known_ns,
+            host_time_ns=self._clock.first_ns(arrival) + known_ns,
             device_time_ns=None if device_ns is None else device_ns + known_ns,
             lead_off=frame.lead_off,
             battery_percent=frame.battery_percent,
         )
 
-    def _observe_clock(self, arrival: Arrival) -> None:
-        """A device without a clock that counts its samples keeps time by them."""
-        device_ns = arrival.frame.device_time_ns
-        lasts_ns = round(arrival.samples * arrival.period_ns)
-        if device_ns is not None:
-            self._clock.observe(device_ns + lasts_ns, arrival.host_time_ns)
-        elif arrival.frame.counter is not None:
-            if self._is_after_break(arrival):
-                self._pace.reset()
-            self._pace.observe(_index_ns(arrival) + lasts_ns, arrival.host_time_ns)
-
-    def _mapped_ns(self, arrival: Arrival) -> int | None:
-        """Host time of the first sample by a clock or a counter; None where there is neither."""
-        if arrival.frame.device_time_ns is not None:
-            return self._clock.host_time_ns(arrival.frame.device_time_ns)
-        if arrival.frame.counter is not None:
-            return self._pace.host_time_ns(_index_ns(arrival))
-        return None
-
-    def _drift_ppm(self) -> float | None:
-        clock_ppm = self._clock.drift_ppm
-        return self._pace.drift_ppm if clock_ppm is None else clock_ppm
-
     def _count_passed(self, start: int, stop: int) -> None:
         """Samples whose place has passed: late where nothing stands there, else duplicate."""
         before = max(0, min(stop, self._anchor_start) - start)
         late = before + self._gaps.overlap(max(start, self._anchor_start), stop)
-        self._add(late=late, duplicate=stop - start - late)
-
-    def _add(self, **increments: int) -> None:
-        for key, value in increments.items():
-            self._counts[key] += value
-
-
-def _index_ns(arrival: Arrival) -> int:
-    """Where the frame stands on the stream's axis, as a time."""
-    return round(arrival.start * arrival.period_ns)
+        self._counts.late += late
+        self._counts.duplicate += stop - start - late
 
 
 def _is_sound(frame: Frame) -> bool:
-    rate_hz, counter = frame.format.rate_hz, frame.counter
-    has_shape = frame.samples_uv.ndim == 2 and frame.samples_uv.shape[1] == len(frame.format.leads)
-    has_rate = isfinite(rate_hz) and rate_hz > 0
+    shape, counter = frame.samples_uv.shape, frame.counter
+    has_shape = len(shape) == 2 and shape[1] == len(frame.format.leads)
+    has_rate = 0 < frame.format.rate_hz < inf
     return has_shape and has_rate and (counter is None or 0 <= counter < frame.counter_modulus)

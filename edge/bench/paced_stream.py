@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,7 +53,10 @@ class Handled:
         self.read += 1
 
     def note_done(self, arrived_ns: int, taken_ns: int, done_ns: int) -> None:
-        """The engine has handled a packet; by its thread."""
+        """The engine has handled a packet, or one more piece of a long one; by its thread."""
+        if self.done and self._times_ns[0][self.done - 1] == arrived_ns:
+            self._times_ns[2][self.done - 1] = done_ns
+            return
         for noted, at_ns in zip(self._times_ns, (arrived_ns, taken_ns, done_ns), strict=True):
             noted[self.done] = at_ns
         self.done += 1
@@ -139,7 +143,7 @@ class ProbingPipeline(Pipeline):
             onset_ns=now_ns,
             time_ns=now_ns,
         )
-        return replace(step, alerts=(*step.alerts, probe))
+        return msgspec.structs.replace(step, alerts=(*step.alerts, probe))
 
 
 def probe_every(streams: int, interval_ns: int) -> int:

@@ -32,7 +32,7 @@ DATA_MAX, IMPEDANCE, TEXT, TEXT_END = 200, range(201, 206), 206, 207
 TEXT_MAX_BYTES = 1200
 VERSION = re.compile(rb"Ganglion v(\d)[\d.]*")
 RATE_HZ = 200.0
-COUNT_UV = 1.2e6 / (8_388_607 * 1.5 * 51)
+COUNT_UV = np.array(1.2e6 / (8_388_607 * 1.5 * 51), np.float32)
 """MCP3912: reference 1.2 V, gain 1; the board's amplifier: 51; 1.5 of the converter's formula."""
 
 RESET, START, STOP, ACC_ON = b"v", b"b", b"s", b"n"
@@ -145,7 +145,8 @@ class GanglionDecoder:
         rows = counted.rows
         if self._columns is not None:
             rows = [[row[column] for column in self._columns] for row in rows]
-        samples_uv = np.array(rows, np.float32) * np.float32(COUNT_UV)
+        samples_uv = np.array(rows, np.float32)
+        samples_uv *= COUNT_UV
         off = railed(rows[0]) | railed(rows[-1])
         return Frame(self._format, samples_uv, counted.index, counted.modulus, lead_off=off)
 

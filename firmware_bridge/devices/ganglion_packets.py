@@ -7,7 +7,7 @@ firmware 3 the uppermost bit says the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 __all__ = ["CHANNELS", "AbsolutePackets", "Counted", "DeltaPackets", "is_raw"]
 
@@ -24,8 +24,7 @@ SHIFTS_18 = tuple(range(8 + 7 * NARROW_BITS, 7, -NARROW_BITS))
 SHIFTS_19 = tuple(range(7 * WIDE_BITS, -1, -WIDE_BITS))
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(msgspec.Struct, frozen=True):
     """Samples of one packet: `rows` of counts, and the index of the first, modulo `modulus`."""
 
     rows: list[list[int]]

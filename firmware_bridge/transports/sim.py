@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from firmware_bridge.errors import SourceUriError
 from firmware_bridge.native import NativeDecoder
+from firmware_bridge.pacing import parse_speed
 from firmware_bridge.patch.sim_transport import SimTransport
 from firmware_bridge.source import Source, SourceUri
 
@@ -23,4 +24,5 @@ def open_sim(uri: SourceUri) -> Source:
         decoder=NativeDecoder(config.lead_names),
         finite=config.duration_s is not None,
         description=transport.name,
+        real_time=parse_speed(uri.options.get("speed", "1")) == 1.0,
     )

@@ -7,6 +7,7 @@ import errno
 import ipaddress
 import re
 import socket
+import struct
 from dataclasses import dataclass
 
 from firmware_bridge.errors import SourceError, SourceUriError, TransientSourceError
@@ -17,6 +18,7 @@ __all__ = [
     "Endpoint",
     "connect",
     "hang_up",
+    "limit_waits",
     "listen",
     "notice_dead_peer",
     "peer_address",
@@ -113,6 +115,19 @@ def notice_dead_peer(connection: socket.socket) -> None:
     ):
         if hasattr(socket, option):  # not every system has all of them
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def limit_waits(connection: socket.socket, read_s: float, write_s: float) -> None:
+    """Let the kernel end a `recv` or `send` that lasts longer, with BlockingIOError.
+
+    Python's own timeout takes two calls for each, and the interpreter's lock anew after both, for
+    which hundreds of threads then queue.
+    """
+    connection.setblocking(True)
+    for option, limit_s in ((socket.SO_RCVTIMEO, read_s), (socket.SO_SNDTIMEO, write_s)):
+        limit_us = max(1000, round(limit_s * 1e6))  # 0 would be for ever
+        timeval = struct.pack("@ll", *divmod(limit_us, 1_000_000))
+        connection.setsockopt(socket.SOL_SOCKET, option, timeval)
 
 
 def peer_address(connection: socket.socket) -> str:

@@ -13,7 +13,7 @@ from firmware_bridge.protocols import GattDevice, Transport
 from firmware_bridge.source import Source, SourceUri
 from firmware_bridge.source_uri import SCHEMES
 from firmware_bridge.stream import Packet
-from firmware_bridge.transports.sockets import Endpoint, connect, hang_up
+from firmware_bridge.transports.sockets import Endpoint, connect, hang_up, limit_waits
 from firmware_bridge.transports.tcp_listener import READ_BYTES, WRITE_S, TcpListener, greeting
 from firmware_bridge.transports.token_gate import required_token
 
@@ -36,6 +36,7 @@ class TcpTransport:
         self._socket: socket.socket | None = None
         self._in_use = threading.Lock()
         self._closing = False
+        self._wait_s: float | None = None
 
     @property
     def name(self) -> str:
@@ -47,7 +48,7 @@ class TcpTransport:
         self.close()
         opened = connect(self._to, CONNECT_S)
         with self._in_use:
-            self._socket, self._closing = opened, False
+            self._socket, self._closing, self._wait_s = opened, False, None
         if self._token:
             self.write(greeting(self._token))
 
@@ -57,8 +58,10 @@ class TcpTransport:
             link = self._socket
             if link is None or self._closing:
                 raise TransientSourceError(f"{self.name} is closed; open it before reading")
-            link.settimeout(max(timeout_s, 1e-3))
             try:
+                if timeout_s != self._wait_s:
+                    limit_waits(link, timeout_s, WRITE_S)
+                    self._wait_s = timeout_s
                 data = link.recv(READ_BYTES)
             except (TimeoutError, BlockingIOError):
                 return None
@@ -76,7 +79,6 @@ class TcpTransport:
         if link is None:
             raise TransientSourceError(f"{self.name} is closed; open it before writing")
         try:
-            link.settimeout(WRITE_S)
             link.sendall(data)
         except OSError as error:
             raise TransientSourceError(f"{self.name} takes no bytes: {error}") from error

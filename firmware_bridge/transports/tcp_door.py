@@ -13,6 +13,10 @@ from firmware_bridge.transports.token_gate import TokenGate
 
 __all__ = ["Door"]
 
+Selector = getattr(selectors, "PollSelector", selectors.DefaultSelector)
+"""For a few sockets and one wait epoll takes five calls, each of which gives the interpreter's lock
+away and waits for it anew."""
+
 ACCEPT_AGAIN_S = 1.0
 """After a fault of `accept` (out of file descriptors or memory), which would come again at once."""
 
@@ -38,7 +42,7 @@ class Door:
         rest_s = self._accepts_from_s - time.monotonic()
         if rest_s > 0:
             timeout_s = min(timeout_s, rest_s)
-        with selectors.DefaultSelector() as waiting:
+        with Selector() as waiting:
             if rest_s <= 0:
                 waiting.register(self._listening, selectors.EVENT_READ)
             for each in (self._bell, *self._callers.sockets):

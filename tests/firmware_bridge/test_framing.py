@@ -118,6 +118,14 @@ def test_every_intact_packet_comes_out_whatever_lies_between(
     assert Deframer().push(stream + b"\x00") == payloads
 
 
+@given(PAYLOADS, st.one_of(st.just(0), st.integers(1, 2**32 - 1)))
+def test_a_packet_passes_with_its_own_checksum_alone(payload: bytes, change: int) -> None:
+    tail = (crc32(payload) ^ change).to_bytes(4, "little")
+    deframer = Deframer()
+    assert deframer.push(cobs_encode(payload + tail) + b"\x00") == ([] if change else [payload])
+    assert (deframer.frames, deframer.bad_frames) == (not change, bool(change))
+
+
 @given(PAYLOADS, st.data())
 def test_a_damaged_packet_costs_itself_only(payload: bytes, data: st.DataObject) -> None:
     packet = bytearray(encode_packet(payload))

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 
 from firmware_bridge.errors import EncodeError
 from firmware_bridge.framing import Deframer, cobs_decode, encode_packet
-from firmware_bridge.native import NativeDecoder, encode_frame
+from firmware_bridge.native import NativeDecoder, decode_payload, encode_frame
 from firmware_bridge.protocols import Decoder
 from firmware_bridge.stream import DecodeCount, Frame, Packet, StreamFormat
 
@@ -195,6 +195,60 @@ def test_any_intact_payload_decodes_or_counts(payload: bytes) -> None:
     decoder = NativeDecoder()
     frames = decode(encode_packet(payload), decoder)
     assert len(frames) + decoder.count.bad_frames == 1
+
+
+@st.composite
+def doubtful_payloads(draw: st.DrawFn) -> bytes:
+    """Payloads of a few layouts, intact or with some bytes of their headers changed or cut off."""
+    leads, int24 = draw(st.sampled_from([1, 2, 12])), draw(st.booleans())
+    samples = draw(st.lists(st.integers(-(2**15), 2**15 - 1), min_size=1, max_size=4))
+    digital = np.array(samples)[:, None] + np.zeros(leads, int)
+    scale_nv = draw(st.sampled_from([0.001, 1000.0, 2929.688]))
+    wire = encode_frame(digital, **PLAIN | {"scale_nv": scale_nv}, int24=int24)
+    payload = bytearray(Deframer().push(wire)[0])
+    for at, value in draw(
+        st.dictionaries(st.integers(0, 27), st.integers(0, 255), max_size=3)
+    ).items():
+        payload[at] = value
+    return bytes(payload[: len(payload) - draw(st.sampled_from([0, 0, 0, 1, 2, 30]))])
+
+
+def by_the_document(payload: bytes) -> tuple[object, ...] | None:
+    """What docs/wire-protocol.md makes of a payload, field by field; None: no frame."""
+    if len(payload) < 28:
+        return None
+    version, flags, leads, samples, rate_mhz, scale_pv, *moment = struct.unpack_from(
+        "<BBBBIIIQHBB", payload
+    )
+    sequence, device_time_us, lead_off, battery, boot_id = moment
+    size = 3 if flags & 1 else 2
+    is_sound = version == 1 and flags <= 1 and 1 <= leads <= 12 and samples >= 1
+    is_sound = is_sound and 1 <= rate_mhz <= 100_000_000 and scale_pv >= 1
+    is_sound = is_sound and lead_off < 1 << leads and (battery <= 100 or battery == 255)
+    if not is_sound or len(payload) != 28 + leads * samples * size:
+        return None
+    starts = range(28, len(payload), size)
+    digital = [int.from_bytes(payload[at : at + size], "little", signed=True) for at in starts]
+    samples_uv = np.array([step * (scale_pv * 1e-6) for step in digital]).astype(np.float32)
+    return (
+        *(rate_mhz / 1000, leads, samples_uv.reshape(samples, leads).tolist(), sequence),
+        *(device_time_us * 1000, boot_id, lead_off, None if battery == 255 else battery),
+    )
+
+
+@given(st.lists(doubtful_payloads(), min_size=1, max_size=4))
+def test_frames_are_what_the_document_says_whatever_came_before(payloads: list[bytes]) -> None:
+    for payload in payloads:
+        frame = decode_payload(payload)
+        expected = by_the_document(payload)
+        if isinstance(frame, str):
+            assert expected is None, frame
+            continue
+        assert expected == (
+            *(frame.format.rate_hz, len(frame.format.leads), frame.samples_uv.tolist()),
+            *(frame.counter, frame.device_time_ns, frame.boot_id),
+            *(frame.lead_off, frame.battery_percent),
+        )
 
 
 def test_counts_and_reset() -> None:

@@ -7,13 +7,13 @@ device's start, lead 1 the number of that start.
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import astuple, replace
 
 from firmware_bridge.stream import (
     NS_PER_S,
@@ -443,6 +443,29 @@ def test_every_sample_stands_in_its_place_once(sent: list[Frame], window: int) -
         places = np.arange(chunk.start, chunk.stop)
         np.testing.assert_array_equal(chunk.samples_uv[:, 0], places)
     assert timeline.count.reboots == 0
+
+
+@given(
+    st.lists(st.integers(0, 7), min_size=1, max_size=60),
+    st.sampled_from(["counter", "counter only"]),
+)
+def test_a_frame_that_waited_is_placed_like_one_that_came_in_order(
+    delays: list[int], kind: str
+) -> None:
+    sent = [
+        replace(frame(k * SIZE, kind=kind), lead_off=k % 4, battery_percent=k % 101)
+        for k in range(len(delays) + 1)
+    ]
+    order = sorted(range(len(sent)), key=lambda k: k + (delays[k - 1] if k else 0))
+    in_order = chunks(push_all(Timeline(8), sent))
+    waited = chunks(push_all(Timeline(8), [sent[k] for k in order]))
+    assert [told(chunk) for chunk in waited] == [told(chunk) for chunk in in_order]
+    assert [chunk.start for chunk in in_order] == [k * SIZE for k in range(len(sent))]
+
+
+def told(chunk: Chunk) -> tuple[object, ...]:
+    """All that a chunk says."""
+    return chunk.samples_uv.tobytes(), *astuple(chunk)[:2], *astuple(chunk)[3:]
 
 
 class Link(RuleBasedStateMachine):

@@ -8,7 +8,7 @@ from edge.bench.alerts import run_alerts
 from edge.bench.assembly import Assembly
 from edge.bench.cost import measure_cost
 from edge.bench.paced import run_paced
-from edge.bench.paced_stream import PROBES_HZ, probe_every
+from edge.bench.paced_stream import PROBES_HZ, Handled, probe_every
 from edge.bench.recording import record
 from edge.bench.service import find_broker, play
 from edge.broker import EmbeddedBroker
@@ -126,3 +126,11 @@ def test_a_defect_of_the_pipeline_ends_the_measurement(assembly):
         measure_cost(wrong, 0.0, CLOCK)
     with pytest.raises(MonitorError, match="a defect"):
         play(wrong, 1, 1.0, None, CLOCK)
+
+
+def test_a_packet_that_the_engine_takes_in_pieces_is_one_packet():
+    handled = Handled(2)
+    for arrived_ns, taken_ns, done_ns in ((10, 11, 12), (10, 14, 15), (20, 21, 22)):
+        handled.note_done(arrived_ns, taken_ns, done_ns)
+    assert handled.done == 2
+    assert handled.times_ns[1:].T.tolist() == [[10, 11, 15], [20, 21, 22]]
