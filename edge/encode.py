@@ -19,6 +19,7 @@ from edge.networks import Networks
 from firmware_bridge.stream import NS_PER_S
 from models.encoder import Outputs
 from models.errors import ModelError
+from models.kernels import all_finite
 
 __all__ = ["EncoderStage"]
 
@@ -41,7 +42,7 @@ class EncoderStage:
         self._rate_hz = rate_hz
         manifest = self.encoder.manifest
         self._heard = min(leads, manifest.input.leads_max)
-        self._cutter = HopCutter(rate_hz, manifest.input, range(self._heard))
+        self._cutter = HopCutter(rate_hz, manifest.input, self._heard)
         lag_s = self._cutter.delay_s + filter_delay_s
         self._heads = {kind: manifest.output(kind) for kind in _KINDS}
         peaks = self._heads["qrs"]
@@ -147,8 +148,8 @@ class EncoderStage:
         if self._fresh:
             self._reset_networks()
         outputs = self.encoder.step(hop.samples_uv, self._weights)
-        for head in self._heads.values():
-            if head and not np.isfinite(outputs[head.name]).all():
+        for kind, head in self._heads.items():
+            if head and not all_finite(self._array(outputs, kind).ravel()):
                 raise ModelError(f"output {head.name!r} is not finite; verify the bundle")
         return outputs
 
@@ -197,7 +198,7 @@ class EncoderStage:
     def _array(self, outputs: Outputs, kind: str) -> NDArray[np.float32]:
         head = self._heads[kind]
         assert head is not None
-        return np.asarray(outputs[head.name])
+        return np.array(outputs[head.name], np.float32)  # ours: an encoder's may be read-only
 
     def _time_ns(self, index: int) -> int:
         return round(index / self._rate_hz * NS_PER_S)

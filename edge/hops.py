@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,14 +31,14 @@ class Hop:
 class HopCutter:
     """Resamples one stream to the encoder's rate; any chunking gives the same hops.
 
-    leads: the columns that the encoder hears.
+    leads: of the stream, how many the encoder hears: the first ones.
     """
 
-    def __init__(self, rate_hz: float, facts: Input, leads: Sequence[int]) -> None:
+    def __init__(self, rate_hz: float, facts: Input, leads: int) -> None:
         self._ratio = rate_hz / facts.rate_hz
-        self._leads = list(leads)
-        self._resampler = Resampler(rate_hz, facts.rate_hz, len(self._leads))
-        self._samples = np.empty((len(self._leads), facts.hop_samples), np.float32)
+        self._leads = leads
+        self._resampler = Resampler(rate_hz, facts.rate_hz, leads)
+        self._samples = np.empty((leads, facts.hop_samples), np.float32)
         self.begin(0)
 
     @property
@@ -61,8 +61,7 @@ class HopCutter:
 
     def push(self, conditioned_uv: NDArray[np.float32]) -> Iterator[Hop]:
         """Hops that these samples complete. conditioned_uv: float32, (samples, leads)."""
-        heard = np.ascontiguousarray(conditioned_uv[:, self._leads])
-        resampled = self._resampler.process(heard)
+        resampled = self._resampler.process(conditioned_uv[:, : self._leads])
         taken = 0
         while taken < len(resampled):
             taken += self._fill(resampled[taken:])

@@ -66,6 +66,14 @@ def _learn(now, memory, beats):  # type: ignore[no-untyped-def]
         memory[2, k] = np.float64(now[k])
 
 
+@kernel("void(float32[::1], float64, float64[:, ::1], int64, float32[::1])")
+def _meet(window, level, memory, beats, out):  # type: ignore[no-untyped-def]
+    """beats: before this one, at most _SPAN."""
+    now = window / np.float32(level)
+    _describe(now, memory, beats, out)
+    _learn(now, memory, min(beats + 1, _SPAN))
+
+
 class UsualShape:
     """A slow running mean of the windows around a patient's beats, robust against rare ones.
 
@@ -78,32 +86,33 @@ class UsualShape:
         self._level_uv = 0.0
         self._memory = np.zeros((3, width))  # usual window, mean deviation, the last beat's
 
-    def check(self, window_uv: Floats) -> None:
-        """StepError: not (width,), or not finite."""
-        width = self._memory.shape[1]
-        if window_uv.shape != (width,) or not np.isfinite(window_uv).all():
-            raise StepError(
-                f"a beat has a window of shape {window_uv.shape}: expected {width} finite numbers"
-            )
-
-    def step(self, window_uv: Floats) -> Floats:
-        """(DISTANCES + 2 * width,): distances, the window, its difference from the usual one.
+    def step(self, window_uv: Floats, out: Floats) -> None:
+        """Fill `out`, (DISTANCES + 2 * width,): distances, the window, its difference from the
+        usual one. StepError: `window_uv` is not (width,), or not finite; nothing is learnt then.
 
         The distances are to the usual and to the last beat, against the patient's spread; to
         the usual; cosines with both; and 1, to tell that there is a window. Then the beat
         becomes part of what is usual.
         """
-        row = np.empty(DISTANCES + 2 * len(window_uv), np.float32)
-        now = self._scaled(window_uv)
-        _describe(now, self._memory, self._beats, row)
+        window_uv = np.array(window_uv, np.float32)  # the caller's may be read-only
+        level_uv = self._level_before(self._size_uv(window_uv))
+        _meet(window_uv, level_uv, self._memory, self._beats, out)
         self._beats = min(self._beats + 1, _SPAN)
-        _learn(now, self._memory, self._beats)
-        return row
 
-    def _scaled(self, window_uv: Floats) -> Floats:
-        """The window over the usual amplitude before it; the first one over its own."""
-        size_uv = float(np.sqrt(np.mean(np.square(window_uv, dtype=np.float64))))
+    def _size_uv(self, window_uv: Floats) -> float:
+        """Root mean square of a window."""
+        width = self._memory.shape[1]
+        if window_uv.shape == (width,):
+            power = np.add.reduce(np.square(window_uv, dtype=np.float64)) / width
+            if math.isfinite(power):
+                return math.sqrt(power)
+        raise StepError(
+            f"a beat has a window of shape {window_uv.shape}: expected {width} finite numbers"
+        )
+
+    def _level_before(self, size_uv: float) -> float:
+        """The usual amplitude before a window of this size; the first one's own."""
         level_uv = self._level_uv if self._beats else size_uv
         bounded_uv = min(max(size_uv, level_uv / _LEVEL_REACH), level_uv * _LEVEL_REACH)
         self._level_uv = level_uv + (bounded_uv - level_uv) / min(self._beats + 1, _LEVEL_SPAN)
-        return (window_uv / max(level_uv, _LEVEL_FLOOR_UV)).astype(np.float32)
+        return max(level_uv, _LEVEL_FLOOR_UV)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models import manifest as facts
 from models.beat_token import TOKEN_WIDTH, WAIT_S, Token, TokenMaker
+from models.bound_session import BoundSession
 from models.bundle import Bundle
 from models.errors import BundleError, ModelError
+from models.kernels import softmax
 from models.onnx_session import open_session
 from models.shared import shared
 
@@ -54,19 +56,20 @@ class BeatStage:
             ("onnxruntime", providers),
             lambda: open_session(model, self._where, providers),
         )
-        self._session = self._shared.runtime
-        self._fetches = [output.name for output in stage.outputs]
-        self._fetches += [state.name_out for state in stage.states]
-        _check_graph(stage, self._session, self._fetches, self._where)
+        session = self._shared.runtime
+        _check_graph(stage, session, self._where)
+        self._token = np.zeros((1, stage.width), np.float32)
+        self._logits = {o.name: np.zeros((1, *o.shape), np.float32) for o in stage.outputs}
+        initial = {s.name_in: np.full((1, *s.shape), s.initial, s.dtype) for s in stage.states}
+        heard = {stage.input: self._token}
+        self._network = BoundSession(session, stage.states, initial, heard, self._logits)
         self._tokens = TokenMaker()
-        self.reset()
+        self._try()
 
     def reset(self) -> None:
         """Forget the past and the beat that waits; `flush` it before, if it is to be judged."""
         self._tokens.reset()
-        self._states = {
-            s.name_in: np.full((1, *s.shape), s.initial, s.dtype) for s in self._stage.states
-        }
+        self._network.reset()
 
     def push(self, peak_s: float, window_uv: Floats, lead: int = 0) -> list[BeatJudgement]:
         """Take the next beat; the judgement of the one before it, if that still waits.
@@ -91,16 +94,25 @@ class BeatStage:
     def _judge(self, token: Token | None) -> list[BeatJudgement]:
         if token is None:
             return []
-        values = self._step(token.values[None])
-        named = dict(zip(self._fetches, values, strict=True))
-        self._states = {s.name_in: named[s.name_out] for s in self._stage.states}
-        rows = {o.kind: _softmax(named[o.name][0]) for o in self._stage.outputs}
+        self._step(token.values)
+        rows = {o.kind: _probabilities(self._logits[o.name][0]) for o in self._stage.outputs}
         return [BeatJudgement(token.peak_s, rows["beats"], rows.get("rhythm"))]
 
-    def _step(self, token: Floats) -> list[Floats]:
+    def _try(self) -> None:
+        """BundleError: the network's answers are not what the manifest says."""
         try:
-            feed = self._states | {self._stage.input: token}
-            return cast("list[Floats]", self._session.run(self._fetches, feed))
+            self._network.run()
+        except Exception as error:  # its exceptions share no base but Exception
+            raise BundleError(
+                f"{self._where}: the beat stage fails on silence: {error}; export it again"
+            ) from error
+        self.reset()
+
+    def _step(self, token: Floats) -> None:
+        """The logits for this token; the past moves on by a beat."""
+        self._token[0] = token
+        try:
+            self._network.run()
         except Exception as error:  # its exceptions share no base but Exception
             raise ModelError(
                 f"{self._where}: ONNX Runtime failed in a step of the beat stage: {error};"
@@ -108,9 +120,10 @@ class BeatStage:
             ) from error
 
 
-def _softmax(logits: Floats) -> Floats:
-    powers = np.exp(logits.astype(np.float64) - logits.max())
-    return np.asarray(powers / powers.sum(), np.float32)
+def _probabilities(logits: Floats) -> Floats:
+    found = np.empty_like(logits)
+    softmax(logits, found)
+    return found
 
 
 def _check_token(stage: facts.BeatStage, where: str) -> None:
@@ -124,8 +137,8 @@ def _check_token(stage: facts.BeatStage, where: str) -> None:
         raise BundleError(f"{where}: the beat stage has no output of kind 'beats'")
 
 
-def _check_graph(stage: facts.BeatStage, session: Any, fetches: list[str], where: str) -> None:
-    """The graph must have the tensors that the manifest names, in the shapes that it gives."""
+def _check_graph(stage: facts.BeatStage, session: Any, where: str) -> None:
+    """The graph must have the tensors that the manifest names, its inputs in the shapes given."""
     expected = {stage.input: [1, stage.width]}
     expected |= {s.name_in: [1, *s.shape] for s in stage.states}
     inputs = {tensor.name: list(tensor.shape) for tensor in session.get_inputs()}
@@ -134,6 +147,7 @@ def _check_graph(stage: facts.BeatStage, session: Any, fetches: list[str], where
             f"{where}: the beat stage takes {inputs}, the manifest says {expected};"
             " fetch the bundle again"
         )
-    missing = set(fetches) - {tensor.name for tensor in session.get_outputs()}
+    named = {o.name for o in stage.outputs} | {s.name_out for s in stage.states}
+    missing = named - {tensor.name for tensor in session.get_outputs()}
     if missing:
         raise BundleError(f"{where}: the beat stage has no output {sorted(missing)[0]!r}")

@@ -7,13 +7,14 @@ compute a row with the same functions, so that training and runtime cannot diffe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.beat_rhythm import HISTORY, RR_WIDTH, log_rr, rr_row
+from models.beat_rhythm import RR_WIDTH, Intervals, log_rr
 from models.beat_shape import DISTANCES, UsualShape
 from models.beat_window import WIDTH
 from models.errors import StepError
@@ -29,12 +30,8 @@ __all__ = [
 
 WAIT_S = 2.0
 
-_NOMINAL = log_rr(0.8)
-_NO_TIMING = np.zeros(RR_WIDTH, np.float32)
-
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-
 
 TOKEN_WIDTH = RR_WIDTH + DISTANCES + 2 * WIDTH
 """Numbers in a token: RR_WIDTH of timing, then what `UsualShape.step` says of the shape."""
@@ -57,11 +54,10 @@ class TokenMaker:
     def reset(self) -> None:
         """Forget the past and the beat that waits, as after a gap."""
         self._usual: dict[int, UsualShape] = {}
-        self._log_rr = np.zeros(2 * HISTORY)
-        self._known = 0
+        self._intervals = Intervals()
         self._beats = 0
         self._waiting: Token | None = None
-        self._last_s = -np.inf
+        self._last_s = -math.inf
 
     def push(self, peak_s: float, window_uv: Floats, lead: int = 0) -> Token | None:
         """Take the next beat; the token of the one before it, if that still waits.
@@ -72,15 +68,15 @@ class TokenMaker:
         StepError: out of order, wrong shape, not finite; the beat is then as if it had not been
         pushed.
         """
-        if not (np.isfinite(peak_s) and peak_s > self._last_s):
+        if not (math.isfinite(peak_s) and peak_s > self._last_s):
             raise StepError(f"a beat at {peak_s} s does not follow the one at {self._last_s} s")
-        usual = self._usual.setdefault(lead, UsualShape(WIDTH))
-        usual.check(window_uv)
-        interval_s = peak_s - self._last_s
-        done = self._finish(log_rr(interval_s)) if self._waiting else None
+        values = np.empty(TOKEN_WIDTH, np.float32)
+        self._usual_shape(lead).step(window_uv, values[RR_WIDTH:])
+        interval = log_rr(peak_s - self._last_s)
+        done = self._finish(interval) if self._waiting else None
         if self._beats:
-            self._remember(log_rr(interval_s))
-        self._waiting = Token(peak_s, np.concatenate([_NO_TIMING, usual.step(window_uv)]))
+            self._intervals.append(interval)
+        self._waiting = Token(peak_s, values)  # its timing is filled in when it is finished
         self._last_s = peak_s
         self._beats += 1
         return done
@@ -98,19 +94,16 @@ class TokenMaker:
         """The token of the waiting beat, its successor unknown: before a gap or the end."""
         return None if self._waiting is None else self._finish(None)
 
+    def _usual_shape(self, lead: int) -> UsualShape:
+        if lead not in self._usual:
+            self._usual[lead] = UsualShape(WIDTH)
+        return self._usual[lead]
+
     def _finish(self, following: float | None) -> Token:
         assert self._waiting is not None
         token, self._waiting = self._waiting, None
-        known = self._log_rr[: self._known]
-        _time(known, following, self._beats - 1, token.values[:RR_WIDTH])
+        self._intervals.describe(following, self._beats - 1, token.values[:RR_WIDTH])
         return token
-
-    def _remember(self, interval: float) -> None:
-        if self._known == len(self._log_rr):
-            self._log_rr[:HISTORY] = self._log_rr[-HISTORY:]
-            self._known = HISTORY
-        self._log_rr[self._known] = interval
-        self._known += 1
 
 
 def tokens_of(peaks_s: Sequence[float] | Doubles, windows_uv: Floats | None) -> Floats:
@@ -119,27 +112,17 @@ def tokens_of(peaks_s: Sequence[float] | Doubles, windows_uv: Floats | None) -> 
     peaks_s: increasing. windows_uv: (beats, WIDTH); None where only the timing is known: only
     the first RR_WIDTH columns are made.
     """
-    beats = len(peaks_s)
-    intervals = np.array([log_rr(float(step)) for step in np.diff(peaks_s)])
-    timing = np.zeros((beats, RR_WIDTH), np.float32)
-    for k in range(beats):
-        following = float(intervals[k]) if k < beats - 1 else None
-        _time(intervals[max(0, k - HISTORY) : k], following, k, timing[k])
+    timing = np.zeros((len(peaks_s), RR_WIDTH), np.float32)
+    known = Intervals()
+    following = [log_rr(float(step)) for step in np.diff(peaks_s)]
+    for k, row in enumerate(timing):
+        if k:
+            known.append(following[k - 1])
+        known.describe(following[k] if k < len(following) else None, k, row)
     if windows_uv is None:
         return timing
-    usual = UsualShape(WIDTH)
-    shapes = [usual.step(row) for row in windows_uv]
-    return np.concatenate([timing, np.reshape(shapes, (beats, -1))], 1, dtype=np.float32)
-
-
-def _time(known: Doubles, following: float | None, beats: int, out: Floats) -> None:
-    """Fill in the timing of a beat. known, following: intervals as `log_rr` gives them.
-
-    Where the interval after it is not known, it is taken to be as the median of the last 8;
-    where no interval before it is known, as the one after it.
-    """
-    if not len(known):
-        known = np.array([_NOMINAL if following is None else following])
-    if following is None:
-        following = float(np.median(known[-8:]))
-    rr_row(known, following, beats, out)
+    tokens, usual = np.empty((len(timing), TOKEN_WIDTH), np.float32), UsualShape(WIDTH)
+    tokens[:, :RR_WIDTH] = timing
+    for token, window_uv in zip(tokens, windows_uv, strict=True):
+        usual.step(window_uv, token[RR_WIDTH:])
+    return tokens

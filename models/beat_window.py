@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from models.compiled import kernel
+
 __all__ = ["RATE_HZ", "REACH", "WIDTH", "window_of"]
 
 RATE_HZ = 128
@@ -22,16 +24,28 @@ REACH = _HALF + _SEARCH
 Floats = NDArray[np.float32]
 
 
+@kernel("void(float32[::1], int64, float32[::1])")
+def _cut(signal, near, out):  # type: ignore[no-untyped-def]
+    nothing, samples = np.float32(0.0), len(signal)
+    middle = first = max(0, near - _SEARCH)
+    for k in range(first, min(near + _SEARCH + 1, samples)):
+        if abs(signal[k]) > abs(signal[middle]):
+            middle = k
+    for k in range(len(out)):
+        at = middle - _HALF + 2 * k
+        one = signal[at] if 0 <= at < samples else nothing
+        other = signal[at + 1] if 0 <= at + 1 < samples else nothing
+        out[k] = (one + other) / np.float32(2.0)
+
+
 def window_of(signal_uv: Floats, peak: float) -> Floats:
     """(WIDTH,) float32, microvolts: the window around a peak of one lead.
 
     signal_uv: (samples,), conditioned, at RATE_HZ. peak: place of the R peak in it, in samples;
-    REACH samples follow it. What lies before the first sample is 0.
+    REACH samples follow it. What lies outside is 0.
     """
-    near = round(peak)
-    first = max(0, near - _SEARCH)
-    middle = first + int(np.abs(signal_uv[first : near + _SEARCH + 1]).argmax())
-    part = signal_uv[max(0, middle - _HALF) : middle + _HALF]
-    whole = np.zeros(2 * _HALF, np.float32)
-    whole[2 * _HALF - len(part) :] = part
-    return np.asarray(whole.reshape(-1, 2).mean(axis=1), np.float32)
+    near, window_uv = round(peak), np.empty(WIDTH, np.float32)
+    first = max(0, near - REACH)
+    around_uv = np.array(signal_uv[first : max(first, near + REACH + 1)], np.float32)
+    _cut(around_uv, near - first, window_uv)
+    return window_uv

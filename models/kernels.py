@@ -1,4 +1,4 @@
-"""Compiled kernels of an encoder's step: normalisation in, probabilities out.
+"""Compiled kernels of a network's step: normalisation in, probabilities out.
 
 Every kernel has an explicit signature, so it is compiled once when this module is imported (or
 loaded from Numba's cache) and never inside the sample loop. Arithmetic is IEEE in program
@@ -13,7 +13,7 @@ import numpy as np
 
 from models.compiled import kernel
 
-__all__ = ["MEAN", "SIGMOID", "SOFTMAX", "fuse_leads", "normalise"]
+__all__ = ["MEAN", "SIGMOID", "SOFTMAX", "all_finite", "fuse_leads", "normalise", "softmax"]
 
 MEAN, SIGMOID, SOFTMAX = 0, 1, 2
 """What becomes of an output's mean over the leads."""
@@ -50,6 +50,24 @@ def normalise(samples, weights, keep, floor, clip, trace, state, out):  # type: 
             out[lead, i] = np.float32(scaled) if weights[lead] > 0 else np.float32(0.0)
         state[lead, 0], state[lead, 1], state[lead, 2] = total, weight, scale
     return True
+
+
+@kernel("boolean(float32[::1])")
+def all_finite(values):  # type: ignore[no-untyped-def]
+    """Whether no value is infinite or not a number."""
+    return np.isfinite(values).all()
+
+
+@kernel("void(float32[::1], float32[::1])")
+def softmax(logits, out):  # type: ignore[no-untyped-def]
+    """Probabilities of the labels, (labels,), for their logits."""
+    powers = np.empty(len(logits))
+    highest, total = logits.max(), 0.0
+    for k in range(len(logits)):
+        powers[k] = math.exp(np.float64(logits[k]) - np.float64(highest))
+        total += powers[k]
+    for k in range(len(logits)):
+        out[k] = powers[k] / total
 
 
 @kernel("void(float32[::1], int64[:, ::1], float64[::1], int64, float32[::1])")

@@ -8,26 +8,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.bound_session import BoundSession, Tensors
 from models.bundle import Bundle
+from models.device_name import CPU, ONNX_RUNTIME, Device, parse_device
 from models.errors import BundleError, ModelError
-from models.manifest import Manifest, State
+from models.manifest import State
 from models.onnx_session import open_session
 from models.shared import shared
 from models.streaming import StreamingEncoder, check_heads, check_leads, input_layout
 
 __all__ = ["OnnxEncoder", "open_encoder"]
 
-_DEVICES = {
-    "auto": "CPUExecutionProvider",  # a hop is too little work for anything else
-    "cpu": "CPUExecutionProvider",
-    "onnxruntime": "CPUExecutionProvider",
-}
+_PROCESSOR = Device(ONNX_RUNTIME, CPU)
 _TENSOR_TYPES = {
     "uint8": "tensor(uint8)",
     "int8": "tensor(int8)",
     "float32": "tensor(float)",
 }
-Tensors = dict[str, NDArray[Any]]
 
 
 class OnnxEncoder(StreamingEncoder):
@@ -37,79 +34,59 @@ class OnnxEncoder(StreamingEncoder):
         self,
         bundle: Bundle,
         leads: int,
-        providers: tuple[str, ...] = ("CPUExecutionProvider",),
+        providers: tuple[str, ...] = (CPU,),
+        threads: int = 1,
     ) -> None:
         check_leads(bundle.manifest, leads)
-        super().__init__(bundle.manifest, leads, OnnxNetwork(bundle, leads, providers))
+        super().__init__(bundle.manifest, leads, OnnxNetwork(bundle, leads, providers, threads))
 
 
 class OnnxNetwork:
-    """A session whose tensors are bound once to memory of ours, as `models.streaming.Network`.
+    """A session bound to memory of ours, as `models.streaming.Network`."""
 
-    The carried tensors lie in two sets of buffers, and each run reads the one and writes the
-    other: no graph can then read a past that it has overwritten, and a run that fails leaves
-    the past as it was.
-    """
-
-    def __init__(self, bundle: Bundle, leads: int, providers: tuple[str, ...]) -> None:
+    def __init__(
+        self, bundle: Bundle, leads: int, providers: tuple[str, ...], threads: int = 1
+    ) -> None:
         manifest = bundle.manifest
         self._name = manifest.name
         self._shared = shared(
             bundle.model,
-            ("onnxruntime", providers),
-            lambda: open_session(bundle.model, str(bundle.path), providers),
+            (ONNX_RUNTIME, providers, threads),
+            lambda: open_session(bundle.model, str(bundle.path), providers, threads=threads),
         )
-        self._session = self._shared.runtime
-        self.providers = tuple(self._session.get_providers())
-        _check_inputs(bundle, self._session)
+        session = self._shared.runtime
+        self.providers = tuple(session.get_providers())
+        _check_inputs(bundle, session)
         shape, kind = input_layout(manifest, leads)
         self.inputs = np.zeros(shape, kind)
         self.weights = np.ones((leads, 1), np.float32)
-        self._initial = {s.name_in: _initial(s, leads) for s in manifest.states}
-        self._pasts = [{n: t.copy() for n, t in self._initial.items()} for _ in range(2)]
-        self._heads = _answers(bundle, self._session, self._feed(manifest), leads)
-        self._bindings = [self._bind(manifest, now) for now in range(2)]
-        self._now = 0
+        weighed = {manifest.runtime.weights: self.weights} if manifest.runtime.weights else {}
+        heard = {manifest.runtime.input: self.inputs, **weighed}
+        initial = {s.name_in: _initial(s, leads) for s in manifest.states}
+        self._heads = _answers(bundle, session, {**heard, **initial}, leads)
+        heads = {o.name: t for o, t in zip(manifest.outputs, self._heads, strict=True)}
+        self._bound = BoundSession(session, manifest.states, initial, heard, heads)
 
     def run(self) -> Sequence[NDArray[np.float32]]:
         """The heads for `inputs`; the past moves on by a hop."""
         try:
-            self._session.run_with_iobinding(self._bindings[self._now])
+            self._bound.run()
         except Exception as error:  # its exceptions share no base but Exception
             raise ModelError(
                 f"ONNX Runtime failed in a step of {self._name!r}: {error};"
                 " reset the encoder, and verify the bundle if it happens again"
             ) from error
-        self._now = 1 - self._now
         return self._heads
 
     def reset(self) -> None:
         """Forget the past."""
-        for name, tensor in self._initial.items():
-            self._pasts[self._now][name][:] = tensor
-
-    def _feed(self, manifest: Manifest) -> Tensors:
-        feed = {manifest.runtime.input: self.inputs, **self._pasts[0]}
-        return feed | ({manifest.runtime.weights: self.weights} if manifest.runtime.weights else {})
-
-    def _bind(self, manifest: Manifest, now: int) -> Any:
-        """Everything that a run reads and writes, where the past lies in buffers `now`."""
-        binding = self._session.io_binding()
-        for name, tensor in (self._feed(manifest) | self._pasts[now]).items():
-            binding.bind_input(name, "cpu", 0, tensor.dtype, tensor.shape, tensor.ctypes.data)
-        after = self._pasts[1 - now]
-        written = {s.name_out: after[s.name_in] for s in manifest.states}
-        heads = {o.name: t for o, t in zip(manifest.outputs, self._heads, strict=True)}
-        for name, tensor in (heads | written).items():
-            binding.bind_output(name, "cpu", 0, tensor.dtype, tensor.shape, tensor.ctypes.data)
-        return binding
+        self._bound.reset()
 
 
 def open_encoder(bundle: Bundle, leads: int, device: str) -> OnnxEncoder:
-    """An encoder on `device`: "auto", "cpu" and "onnxruntime" are the CPU, other names those of
-    execution providers.
-    """
-    return OnnxEncoder(bundle, leads, (_DEVICES.get(device, device),))
+    """An encoder on `device`, as `models.device_name` has it; on the processor where it is none."""
+    named = parse_device(device) or _PROCESSOR
+    return OnnxEncoder(bundle, leads, (named.provider,), named.threads)
 
 
 def _initial(state: State, leads: int) -> NDArray[Any]:

@@ -10,18 +10,22 @@ __all__ = ["open_session"]
 
 
 def open_session(
-    model: bytes, where: str, providers: tuple[str, ...], profile: str | None = None
+    model: bytes,
+    where: str,
+    providers: tuple[str, ...],
+    profile: str | None = None,
+    threads: int = 1,
 ) -> Any:
     """An `onnxruntime.InferenceSession` with exactly these providers.
 
     where: names the model in errors. profile: path that the name of a profile begins with; the
-    session then notes which node ran where, until `end_profiling`.
+    session then notes which node ran where, until `end_profiling`. threads: of one operator.
     RuntimeMissingError: ONNX Runtime is missing, broken or has no such provider. BundleError:
     it refuses the model.
     """
     ort = _runtime(providers)
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4  # errors come as exceptions
     if profile is not None:

@@ -7,12 +7,36 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.compiled import kernel
+
 __all__ = ["REFRACTORY_S", "Peak", "PeakPicker"]
 
 REFRACTORY_S = 0.2
 """No two QRS complexes are nearer than at 300 beats a minute."""
 
-_SMOOTHING = np.array([0.25, 0.5, 0.25])
+_TAIL = 4  # frames: smoothing looks one frame to either side, a summit too
+
+
+@kernel("int64(float64[::1], float32[::1], int64, float64, float64[:, ::1])")
+def _summits(tail, probability, before, threshold, out):  # type: ignore[no-untyped-def]
+    """How many maxima of the smoothed probability there are, their frames and heights in `out`.
+
+    tail: the last frames before these; those of these afterwards. before: frames before these.
+    """
+    count, found = len(probability), 0
+    joined = np.empty(_TAIL + count)
+    joined[:_TAIL], joined[_TAIL:] = tail, probability
+    tail[:] = joined[count:]
+    smooth = 0.25 * joined[:-2] + 0.5 * joined[1:-1] + 0.25 * joined[2:]
+    for k in range(count):
+        left, middle, right = smooth[k], smooth[k + 1], smooth[k + 2]
+        if middle >= threshold and middle > left and middle >= right:
+            bend = left - 2 * middle + right
+            shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
+            out[found, 0] = before - 2 + k + shift
+            out[found, 1] = middle
+            found += 1
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +67,19 @@ class PeakPicker:
 
     def reset(self) -> None:
         """Begin again at frame 0."""
-        self._tail = np.zeros(2 + 2)  # smoothing looks one frame to either side, the summit too
+        self._tail = np.zeros(_TAIL)
         self._count = 0
         self._candidate: Peak | None = None
 
     def push(self, probability: NDArray[np.float32]) -> list[Peak]:
         """Peaks that these frames settle, in order. probability: shape (frames,), 0 to 1."""
-        joined = np.concatenate([self._tail, probability])
-        smooth = np.convolve(joined, _SMOOTHING, "valid")
-        first = self._count - 3  # frame of smooth[0]
-        self._tail = joined[-4:]
+        summits = np.empty((len(probability), 2))
+        frames = np.array(probability, np.float32)
+        found = _summits(self._tail, frames, self._count, self._threshold, summits)
         self._count += len(probability)
-        left, middle, right = smooth[:-2], smooth[1:-1], smooth[2:]
-        is_top = (middle >= self._threshold) & (middle > left) & (middle >= right)
         settled: list[Peak] = []
-        for k in np.flatnonzero(is_top):
-            bend = left[k] - 2 * middle[k] + right[k]
-            shift = 0.5 * (left[k] - right[k]) / bend if bend < 0 else 0.0
-            settled += self._meet(Peak(float(first + 1 + k + shift), float(middle[k])))
+        for frame, height in summits[:found].tolist():
+            settled += self._meet(Peak(frame, height))
         return settled + self._settle(self._count - 3)
 
     def _meet(self, peak: Peak) -> list[Peak]:

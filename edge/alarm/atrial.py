@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge.alarm.finding import Finding, View
+from edge.alarm.history import Second
 from edge.alarm.irregularity import SEGMENT_BEATS, looks_random, rmssd_ratio
 from edge.alarm.signal_state import SECOND_NS
 from edge.events import BeatClass
@@ -27,13 +28,12 @@ def af(view: View) -> Finding | None:
         return None
     seconds = view.seconds(view.limits.af_s)
     if seconds and seconds[-1].af is not None:
-        return _by_encoder(view)
+        return _by_encoder(view, seconds)
     return _by_intervals(view)
 
 
-def _by_encoder(view: View) -> Finding | None:
+def _by_encoder(view: View, seconds: list[Second]) -> Finding | None:
     limits = view.limits
-    seconds = view.seconds(limits.af_s)
     positive = [s for s in seconds if s.af is not None and s.af >= limits.af_probability]
     share = KEEPING_SHARE if view.active else AGREEING_SHARE
     if len(seconds) < limits.af_s or len(positive) < share * limits.af_s:

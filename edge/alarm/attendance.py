@@ -124,6 +124,8 @@ class Attendance:
     def observe(self, observation: Observation) -> tuple[Alert, ...]:
         """What this observation changes, and what has become due by its time."""
         changes = self._conditions.observe(observation)
+        if not (changes or self._alarms or self._pause):
+            return ()
         return (*self._followed(changes), *self._due())
 
     def give_up(self, reason: str) -> tuple[Alert, ...]:

@@ -128,7 +128,10 @@ class ExtendedAlarms:
 
     def observe(self, observation: Observation) -> tuple[Alert, ...]:
         """What this observation changes."""
-        alerts = list(self._machine.observe(observation))
+        of_machine = self._machine.observe(observation)
+        if not self._rules and not self._active:
+            return of_machine
+        alerts = list(of_machine)
         asked = {rule.kind for rule in self._rules}
         for kind in [kind for kind in self._active if kind not in asked]:
             alerts.append(self._ended(kind, self.now_ns, "disabled"))

@@ -80,6 +80,20 @@ class BeatHistory(msgspec.Struct):
             beats.pop()
         return beats
 
+    def latest_run(self, label: BeatClass, since_ns: int, skipped: int = 0) -> list[HeardBeat]:
+        """Recent beats of this class in a row, none earlier than `since_ns`, that end with the
+        last beat whose class is known, or with the one before it where that is skipped."""
+        beats, oldest = self.beats, max(0, len(self.beats) - RUN_KEPT)
+        stop = len(beats)
+        while stop > oldest and beats[stop - 1].label is BeatClass.UNKNOWN:
+            stop -= 1
+        start = stop = max(oldest, stop - skipped)
+        while start > oldest and beats[start - 1].label is label:
+            if beats[start - 1].time_ns < since_ns:
+                break
+            start -= 1
+        return beats[start:stop]
+
     def trailing_intervals_ms(self, count: int, since_ns: int) -> list[float]:
         """Up to `count` latest RR intervals without a break between them, oldest first."""
         found: list[float] = []
@@ -111,9 +125,12 @@ class RhythmHistory(msgspec.Struct):
     seconds: list[Second] = []
 
     def hear(self, rhythm: Rhythm) -> None:
-        """Append an output; one that repeats or precedes a known one is left out."""
+        """Append an output; one that repeats or precedes a known one is left out. Where the encoder
+        was away so long that its word was stale, what it said before counts no more."""
         if self.seconds and rhythm.time_ns <= self.seconds[-1].time_ns:
             return
+        if self.seconds and rhythm.time_ns - self.seconds[-1].time_ns > STALE_NS:
+            self.seconds.clear()
         known = {k: p for k, p in rhythm.probability.items() if math.isfinite(p)}
         labels = (known.get(name) for name in ("af", "vt", "vf", "noise"))
         self.seconds.append(Second(rhythm.time_ns, *labels))
@@ -123,4 +140,7 @@ class RhythmHistory(msgspec.Struct):
         """The last `count` outputs after `since_ns`, none where the latest is stale."""
         if not self.seconds or heard_ns - self.seconds[-1].time_ns > STALE_NS:
             return []
-        return [second for second in self.seconds[-count:] if second.time_ns > since_ns]
+        latest = self.seconds[-count:]
+        if latest[0].time_ns > since_ns:
+            return latest
+        return [second for second in latest if second.time_ns > since_ns]

@@ -6,7 +6,7 @@ so that a restart goes on where the process stopped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -14,11 +14,12 @@ import msgspec
 from edge.alarm.atrial import af
 from edge.alarm.episode import Episode, alarm_id
 from edge.alarm.equipment import EquipmentState
-from edge.alarm.finding import Finding, Rule, View, without_growing
+from edge.alarm.finding import Evidence, Finding, Rule, View, without_growing
 from edge.alarm.history import BeatHistory, RhythmHistory
 from edge.alarm.limits import AlarmLimits
-from edge.alarm.precedence import EXPLAINS, ORDER, TECHNICAL, held_by
+from edge.alarm.precedence import EXPLAINS, held_now
 from edge.alarm.rate import asystole, brady, extreme_brady, extreme_tachy, pause, tachy
+from edge.alarm.rota import Rota
 from edge.alarm.signal_state import SECOND_NS, SignalState
 from edge.alarm.technical import lead_off, poor_signal, signal_lost, storage_fault
 from edge.alarm.ventricular import pvc_run, vf, vt
@@ -55,10 +56,6 @@ RULES: dict[AlarmKind, Rule] = {
 }
 
 
-_ONCE_A_SECOND = frozenset({AlarmKind.AF})
-"""Judged at quality seconds only: statistics over many beats, and no haste."""
-
-
 class SnapshotError(ValueError):
     """A snapshot that is not of this version or not whole."""
 
@@ -84,9 +81,8 @@ class AlarmMachine:
     """
 
     def __init__(self, limits: AlarmLimits, session: str) -> None:
-        self._limits = limits.checked()
-        self._state = _State(session)
         self._equipment = EquipmentState()
+        self._begin(_State(session), limits.checked())
 
     @classmethod
     def restore(cls, snapshot: Mapping[str, Any], limits: AlarmLimits) -> AlarmMachine:
@@ -103,7 +99,7 @@ class AlarmMachine:
         if state.version != 1:
             raise SnapshotError(f"alarm snapshot: version {state.version}, expected 1")
         machine = cls(limits, state.session)
-        machine._state = state
+        machine._begin(state, machine.limits)
         return machine
 
     def snapshot(self) -> dict[str, Any]:
@@ -121,7 +117,7 @@ class AlarmMachine:
 
         Raises msgspec.ValidationError for limits outside their ranges.
         """
-        self._limits = limits.checked()
+        self._begin(self._state, limits.checked())
 
     def give_up(self, reason: str) -> tuple[Alert, ...]:
         """End every alarm that is on, with this reason in its evidence."""
@@ -143,10 +139,19 @@ class AlarmMachine:
     def observe(self, observation: Observation) -> tuple[Alert, ...]:
         """What this observation changes. Late and repeated observations are tolerated."""
         self._hear(observation)
-        tick = isinstance(observation, Quality)
-        kinds = (kind for kind in ORDER if tick or kind not in _ONCE_A_SECOND)
-        views = self._views()
-        return tuple(alert for kind in kinds for alert in self._judge(kind, views))
+        held = held_now(self._state.signal, self._limits)
+        alerts: list[Alert] = []
+        for kind in self._rota.asked(observation):
+            alerts += self._judge(kind, held.get(kind))
+        return tuple(alerts)
+
+    def _begin(self, state: _State, limits: AlarmLimits) -> None:
+        """Judge this state by these limits from now on, every rule afresh."""
+        self._state, self._limits = state, limits
+        heard = (state.signal, state.beats, state.rhythm, limits)
+        self._view = View(*heard, False, self._equipment)
+        self._view_when_on = View(*heard, True, self._equipment)
+        self._rota = Rota()
 
     def _hear(self, observation: Observation) -> None:
         state = self._state
@@ -178,29 +183,32 @@ class AlarmMachine:
                 known_ns = observation.time_ns
         state.now_ns = max(state.now_ns, known_ns)
 
-    def _views(self) -> tuple[View, View]:
-        """What rules see whose alarm is off, and whose alarm is on."""
-        state = self._state
-        heard = (state.signal, state.beats, state.rhythm, self._limits)
-        return View(*heard, False, self._equipment), View(*heard, True, self._equipment)
-
-    def _judge(self, kind: AlarmKind, views: tuple[View, View]) -> Iterator[Alert]:
-        state, limits = self._state, self._limits
-        episode = state.episodes.get(kind)
-        if explained := self._explained_by(kind):
-            if episode:
-                yield self._end(episode, {"reason": "superseded", "by": explained.value})
-            return
-        if kind in limits.disabled:
-            if episode:
-                yield self._end(episode, {"reason": "disabled"})
-            return
-        held = None if kind in TECHNICAL else held_by(kind, state.signal, limits)
-        finding = None if held else RULES[kind](views[episode is not None])
+    def _judge(self, kind: AlarmKind, held: str | None) -> Iterable[Alert]:
+        """What becomes of one condition now. held: why there can be no verdict."""
+        episode = self._state.episodes.get(kind)
+        if barred := self._barred(kind):
+            return [self._end(episode, barred)] if episode else ()
         if episode:
-            yield from self._follow(episode, finding, held)
-        elif finding and not self._refractory(kind, limits.priority(kind)):
-            yield self._start(kind, finding)
+            finding = None if held else RULES[kind](self._view_when_on)
+            return self._follow(episode, finding, held)
+        finding = None if held else RULES[kind](self._view)
+        if finding is None and held is None:
+            self._rota.settle(kind)
+            return ()
+        self._rota.unsettle(kind)
+        if finding is None or self._refractory(kind, self._limits.priority(kind)):
+            return ()
+        return [self._start(kind, finding)]
+
+    def _barred(self, kind: AlarmKind) -> Evidence | None:
+        """Why the condition is no alarm of its own, whatever its rule says."""
+        if explained := self._explained_by(kind):
+            self._rota.unsettle(kind)
+            return {"reason": "superseded", "by": explained.value}
+        if kind in self._limits.disabled:
+            self._rota.settle(kind)
+            return {"reason": "disabled"}
+        return None
 
     def _explained_by(self, kind: AlarmKind) -> AlarmKind | None:
         on = self._state.episodes

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from edge.alarm.limits import AlarmLimits
 from edge.alarm.signal_state import SECOND_NS, SignalState
 from edge.alert import AlarmKind
 
-__all__ = ["EXPLAINS", "ORDER", "TECHNICAL", "held_by"]
+__all__ = ["EXPLAINS", "ORDER", "TECHNICAL", "held_now"]
 
 _K = AlarmKind
 
@@ -46,31 +48,38 @@ EXPLAINS: dict[AlarmKind, frozenset[AlarmKind]] = {
 }
 """While the key is on, none of its values starts, and one that is on ends."""
 
+_PHYSIOLOGICAL = frozenset(ORDER) - TECHNICAL
+_ON_CONTACT = frozenset({_K.VF})
+_ON_SILENCE = frozenset({_K.ASYSTOLE, _K.PAUSE})
+_ON_BEATS = _PHYSIOLOGICAL - _ON_CONTACT - _ON_SILENCE
 
-def held_by(kind: AlarmKind, signal: SignalState, limits: AlarmLimits) -> str | None:
-    """Why the signal allows no verdict on a physiological condition now; None where it does.
+
+def held_now(signal: SignalState, limits: AlarmLimits) -> Mapping[AlarmKind, str]:
+    """The conditions on which the signal allows no verdict now, and why.
 
     VF needs contact only: fibrillation looks like noise to any quality index, so noise is left
     to the encoder's own noise output. Asystole and pause need seconds without any noise; the
     others tolerate one bad second in their past, not now.
     """
+    if unheard := _unheard(signal, limits):
+        return dict.fromkeys(_PHYSIOLOGICAL, unheard)
+    held: dict[AlarmKind, str] = {}
+    for kinds, since_ns in (
+        (_ON_CONTACT, signal.contact_since_ns),
+        (_ON_SILENCE, signal.clean_since_ns),
+        (_ON_BEATS, signal.usable_since_ns if signal.good_now else None),
+    ):
+        if since_ns is None:
+            held |= dict.fromkeys(kinds, AlarmKind.POOR_SIGNAL.value)
+        elif signal.heard_ns - since_ns < limits.blind_s * SECOND_NS:
+            held |= dict.fromkeys(kinds, "blind")
+    return held
+
+
+def _unheard(signal: SignalState, limits: AlarmLimits) -> str | None:
+    """Why there is nothing at all to judge, None where there is."""
     if signal.second_ns is None:
         return "blind"
     if signal.is_silent(limits) or signal.missing_since_ns is not None:
         return AlarmKind.SIGNAL_LOST.value
-    if signal.all_off:
-        return AlarmKind.LEAD_OFF.value
-    since_ns = _good_since(kind, signal)
-    if since_ns is None:
-        return AlarmKind.POOR_SIGNAL.value
-    if signal.heard_ns - since_ns < limits.blind_s * SECOND_NS:
-        return "blind"
-    return None
-
-
-def _good_since(kind: AlarmKind, signal: SignalState) -> int | None:
-    if kind is AlarmKind.VF:
-        return signal.contact_since_ns
-    if kind in (AlarmKind.ASYSTOLE, AlarmKind.PAUSE):
-        return signal.clean_since_ns
-    return signal.usable_since_ns if signal.good_now else None
+    return AlarmKind.LEAD_OFF.value if signal.all_off else None

@@ -37,8 +37,8 @@ def asystole(view: View) -> Finding | None:
     last_ns = view.beats.last_ns
     onset_ns = signal.clean_since_ns if last_ns is None else max(last_ns, signal.clean_since_ns)
     silent_ns = min(signal.second_ns, view.beats.until_ns) - onset_ns
-    wait_ns = VF_WAIT_NS if _vf_now(view) else 0
-    if silent_ns < limits.asystole_s * SECOND_NS + wait_ns:
+    limit_ns = limits.asystole_s * SECOND_NS
+    if silent_ns < limit_ns or (silent_ns < limit_ns + VF_WAIT_NS and _vf_now(view)):
         return None
     return Finding(
         onset_ns,

@@ -32,6 +32,8 @@ def vf(view: View) -> Finding | None:
 def vt(view: View) -> Finding | None:
     """A run of `vt_beats` ventricular beats above `vt_bpm`, or the encoder's VT or VF for `vt_s`
     of `vt_s` + 1 seconds, VT the more probable, while the beats are as fast."""
+    if view.beats_stale:
+        return None
     return _vt_by_beats(view) or _vt_by_encoder(view)
 
 
@@ -39,13 +41,14 @@ def pvc_run(view: View) -> Finding | None:
     """`pvc_run_beats` or more ventricular beats in a row, judged when the run has ended, or
     while it goes on where it is long and too slow for VT."""
     limits = view.limits
-    labelled = _labelled(view)
-    run = _trailing_run(labelled)
+    if view.beats_stale:
+        return None
+    run = _latest_run(view)
     if run:
         if len(run) < limits.vt_beats or _is_fast(run[-limits.vt_beats :], view):
             return None
     else:
-        run = _trailing_run(labelled[:-1])
+        run = _latest_run(view, skipped=1)
         if len(run) < limits.pvc_run_beats:
             return None
     return Finding(run[0].time_ns, {"ventricular_beats": len(run), **_rate_of(run)})
@@ -53,15 +56,13 @@ def pvc_run(view: View) -> Finding | None:
 
 def _vt_by_beats(view: View) -> Finding | None:
     count = view.limits.vt_beats
-    labelled = _labelled(view)
-    run = _trailing_run(labelled)
+    run = _latest_run(view)
     if len(run) < count:
         # An alarm that is on survives a fusion or a misread beat within the run.
-        recent = labelled[-count:]
-        ventricular = [beat for beat in recent if beat.label is BeatClass.V]
-        if not (view.active and len(ventricular) * 2 > count):
+        labelled = view.beats.labelled(view.usable_since_ns) if view.active else []
+        run = labelled[-count:]
+        if sum(beat.label is BeatClass.V for beat in run) * 2 <= count:
             return None
-        run = recent
     if not _is_fast(run[-count:], view):
         return None
     return Finding(
@@ -77,7 +78,7 @@ def _vt_by_beats(view: View) -> Finding | None:
 def _vt_by_encoder(view: View) -> Finding | None:
     limits = view.limits
     said = _confirmed(view, limits.vt_s)
-    if not said or view.beats_stale or not _mean(said, "vt") > _mean(said, "vf"):
+    if not said or not _mean(said, "vt") > _mean(said, "vf"):
         return None
     beats = view.beats.last(limits.vt_beats, view.usable_since_ns)
     if beats is None or not _is_fast(beats, view):
@@ -107,15 +108,8 @@ def _mean(seconds: list[Second], head: str) -> float:
     return sum(getattr(second, head) or 0.0 for second in seconds) / len(seconds)
 
 
-def _labelled(view: View) -> list[HeardBeat]:
-    return [] if view.beats_stale else view.beats.labelled(view.usable_since_ns)
-
-
-def _trailing_run(beats: list[HeardBeat]) -> list[HeardBeat]:
-    start = len(beats)
-    while start and beats[start - 1].label is BeatClass.V:
-        start -= 1
-    return beats[start:]
+def _latest_run(view: View, skipped: int = 0) -> list[HeardBeat]:
+    return view.beats.latest_run(BeatClass.V, view.usable_since_ns, skipped)
 
 
 def _within(run: list[HeardBeat]) -> list[float]:

@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.beat_rhythm import HISTORY, RR_MAX_S, RR_MIN_S, RR_WIDTH, log_rr, rr_row
+from models.beat_rhythm import HISTORY, RR_MAX_S, RR_MIN_S, RR_WIDTH, Intervals, log_rr
 
 
 def row(known: np.ndarray, following: float, beats: int = 0) -> np.ndarray:
     out = np.full(RR_WIDTH, np.nan, np.float32)
-    rr_row(np.ascontiguousarray(known, np.float64), following, beats, out)
+    intervals = Intervals()
+    for interval in known:
+        intervals.append(float(interval))
+    intervals.describe(following, beats, out)
     return out
 
 

@@ -51,6 +51,10 @@ def facts(**changes: Any) -> StageFacts:
     return StageFacts(**(known | changes))
 
 
+def changed(**changes: Any) -> Output:
+    return msgspec.structs.replace(facts().outputs[0], **changes)
+
+
 def toy_model() -> bytes:
     """h' = tanh(token A + h B), and two linear heads of h'."""
     rng = np.random.default_rng(0)
@@ -175,6 +179,8 @@ def test_without_a_rhythm_head_there_is_no_rhythm() -> None:
         (facts(outputs=facts().outputs[1:]), "no output of kind 'beats'"),
         (facts(input="tokens"), "the beat stage takes"),
         (facts(states=()), "the beat stage takes"),
+        (facts(outputs=(changed(name="other"),)), "no output 'other'"),
+        (facts(outputs=(changed(shape=(4,)),)), "fails on silence"),
     ],
 )
 def test_a_stage_that_does_not_fit_is_refused(stage: StageFacts | None, complaint: str) -> None:
