@@ -90,8 +90,8 @@ class Patient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Encoder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The default encoder. bundle: name, folder, or `none` for rules without an encoder.
 
-    device: `auto`, LiteRT where it is installed and in the bundle, else ONNX Runtime; `litert`;
-    `cpu` or `onnxruntime`; or the name of an execution provider.
+    device: `auto`, the best that `edge warmup` measured, else LiteRT, else ONNX Runtime, both on
+    the processor; or a name of `models.device_name`, as `edge models devices` lists them.
     """
 
     bundle: str = "tcn-s"

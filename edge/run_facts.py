@@ -8,7 +8,7 @@ from typing import Any
 from edge.bundles import NO_BUNDLE
 from edge.config import Config
 from edge.publish import Publisher
-from models.bundle import load_bundle
+from models.bundle import Bundle, load_bundle
 
 __all__ = ["facts"]
 
@@ -40,8 +40,17 @@ def _bundle(name: str, device: str) -> str:
     providers = ", ".join(open_encoder(bundle, manifest.input.leads_min, device).providers)
     return (
         f"{manifest.name} {manifest.version} ({bundle.sha256[:12]}), "
-        f"{manifest.runtime.parameters:,} parameters, on {providers}"
+        f"{manifest.runtime.parameters:,} parameters, on {providers}{_chosen(bundle, device)}"
     )
+
+
+def _chosen(bundle: Bundle, device: str) -> str:
+    """By which times `auto` chose among the devices; empty where nothing was measured here."""
+    from models.device_record import ranking
+
+    best = ranking(bundle.sha256) if device == "auto" else ()
+    times = [f"{each.device} {each.step_us:.0f}" for each in best if each.step_us]
+    return f" (measured, us a hop: {', '.join(times)})" if times else ""
 
 
 def _broker(config: Config, publisher: Publisher | None) -> str:

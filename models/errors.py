@@ -1,6 +1,6 @@
 """Errors of this package, split by who can mend them."""
 
-__all__ = ["BundleError", "ModelError", "RuntimeMissingError", "StepError"]
+__all__ = ["BundleError", "ModelError", "RuntimeMissingError", "SelfTestError", "StepError"]
 
 
 class ModelError(Exception):
@@ -9,6 +9,10 @@ class ModelError(Exception):
 
 class BundleError(ModelError):
     """A bundle that cannot be trusted or understood: mend or replace the bundle."""
+
+
+class SelfTestError(BundleError):
+    """An encoder that does not answer as the bundle promises, be it the model or the runtime."""
 
 
 class RuntimeMissingError(ModelError):

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from models.bundle import Bundle
 from models.encoder import Encoder
-from models.errors import BundleError, StepError
+from models.errors import BundleError, SelfTestError, StepError
 
 __all__ = [
     "BeatVector",
@@ -111,15 +111,15 @@ def check_golden(bundle: Bundle, encoder: Encoder) -> float:
     expected = _decode(bundle)
     answered = record_golden(encoder, expected.hops)
     if expected.outputs.keys() != answered.outputs.keys():
-        raise BundleError(_refusal(bundle, "its outputs are not those of the self-test"))
+        raise SelfTestError(_refusal(bundle, "its outputs are not those of the self-test"))
     worst = 0.0
     for name, rows in expected.outputs.items():
         want, got = np.array(rows), np.array(answered.outputs[name])
         if want.shape != got.shape:
-            raise BundleError(_refusal(bundle, f"output {name!r} has another shape"))
+            raise SelfTestError(_refusal(bundle, f"output {name!r} has another shape"))
         deviation = np.abs(want - got).max() / max(1.0, np.abs(want).max())
         if not deviation <= bundle.manifest.golden.tolerance:  # a NaN is refused too
-            raise BundleError(_refusal(bundle, f"output {name!r} deviates by {deviation:.3g}"))
+            raise SelfTestError(_refusal(bundle, f"output {name!r} deviates by {deviation:.3g}"))
         worst = max(worst, float(deviation))
     return max(worst, _check_beats(bundle, expected.beats))
 
@@ -129,14 +129,14 @@ def _check_beats(bundle: Bundle, vector: BeatVector | None) -> float:
     if bundle.manifest.beat_stage is None:
         return 0.0
     if vector is None or not vector.judged:
-        raise BundleError(_refusal(bundle, "the beat stage has no answers to compare with"))
+        raise SelfTestError(_refusal(bundle, "the beat stage has no answers to compare with"))
     try:
         got = np.array(judge_beats(bundle, vector.peaks_s, vector.windows_uv))
         deviation = float(np.abs(np.array(vector.judged) - got).max())
     except (StepError, ValueError) as error:  # of other numbers of beats, or of other widths
-        raise BundleError(_refusal(bundle, f"the beats of the self-test: {error}")) from None
+        raise SelfTestError(_refusal(bundle, f"the beats of the self-test: {error}")) from None
     if not deviation <= bundle.manifest.golden.tolerance:
-        raise BundleError(_refusal(bundle, f"the beat stage deviates by {deviation:.3g}"))
+        raise SelfTestError(_refusal(bundle, f"the beat stage deviates by {deviation:.3g}"))
     return deviation
 
 

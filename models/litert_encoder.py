@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.bundle import Bundle
+from models.device_name import LITERT, Device, parse_device
 from models.errors import BundleError, ModelError, RuntimeMissingError
 from models.manifest import Manifest, RunningMeanAbs, State
 from models.native_log import native_log_hushed
@@ -19,6 +22,8 @@ from models.streaming import StreamingEncoder, check_heads, check_leads, input_l
 __all__ = ["LiteRTEncoder", "has_litert", "open_encoder", "open_interpreter"]
 
 _PACKAGES = ("ai_edge_litert", "tflite_runtime")
+_XNNPACK = "XNNPACK"
+_PROCESSOR = Device(LITERT)
 _UINT8_TO_INT8 = -128
 Tensors = dict[str, NDArray[Any]]
 
@@ -30,17 +35,15 @@ class LiteRTEncoder(StreamingEncoder):
     file; what is uint8 there is int8 here, less 128.
     """
 
-    def __init__(self, bundle: Bundle, leads: int) -> None:
+    def __init__(self, bundle: Bundle, leads: int, device: Device = _PROCESSOR) -> None:
         check_leads(bundle.manifest, leads)
-        super().__init__(bundle.manifest, leads, LiteRTNetwork(bundle, leads))
+        super().__init__(bundle.manifest, leads, LiteRTNetwork(bundle, leads, device))
 
 
 class LiteRTNetwork:
     """An interpreter and the carried tensors, as `models.streaming.Network`."""
 
-    providers: tuple[str, ...] = ("XNNPACK",)
-
-    def __init__(self, bundle: Bundle, leads: int) -> None:
+    def __init__(self, bundle: Bundle, leads: int, device: Device = _PROCESSOR) -> None:
         manifest, file = bundle.manifest, bundle.manifest.file("litert").name
         where = str(bundle.path / file)
         if not isinstance(manifest.normalisation, RunningMeanAbs):
@@ -48,12 +51,14 @@ class LiteRTNetwork:
         shape, _ = input_layout(manifest, leads)
         self.inputs = np.zeros(shape, np.float32)
         self.weights = np.ones((leads, 1), np.float32)
+        delegate = (Path(device.delegate).name,) if device.delegate else ()
+        self.providers: tuple[str, ...] = (*delegate, _XNNPACK)
         self._name = manifest.name
         self._initial = {s.name_in: _initial(s, leads) for s in manifest.states}
         self._past = list(self._initial.values())
         model, feed = bundle.files[file], self._feed(manifest)
         self._shared = shared(
-            model, ("litert", leads), lambda: open_interpreter(model, where, feed)
+            model, (device, leads), lambda: open_interpreter(model, where, feed, device)
         )
         self._bind(manifest, where)
         check_heads(manifest, leads, self.run(), where)
@@ -105,32 +110,38 @@ class LiteRTNetwork:
         self._heads = [given[output.name]["index"] for output in manifest.outputs]
 
 
-def open_encoder(bundle: Bundle, leads: int, _device: str) -> LiteRTEncoder:
-    """An encoder on the CPU, whatever the device is called: LiteRT has no other here."""
-    return LiteRTEncoder(bundle, leads)
+def open_encoder(bundle: Bundle, leads: int, device: str) -> LiteRTEncoder:
+    """An encoder on `device`, as `models.device_name` has it; on the processor where it is none."""
+    return LiteRTEncoder(bundle, leads, parse_device(device) or _PROCESSOR)
 
 
 def has_litert() -> bool:
     """Whether LiteRT is installed and loads."""
     try:
-        _interpreter_class()
+        _interpreters()
     except RuntimeMissingError:
         return False
     return True
 
 
-def open_interpreter(model: bytes, where: str, feed: Tensors) -> Any:
-    """An interpreter on one thread, its inputs resized to those of `feed`.
+def open_interpreter(model: bytes, where: str, feed: Tensors, device: Device = _PROCESSOR) -> Any:
+    """An interpreter, its inputs resized to those of `feed`.
 
     model: bytes that `models.litert_scan` let through, as those of every loaded bundle; others
     may crash the interpreter. where: names the model in errors. feed: example of every input.
-    RuntimeMissingError: no LiteRT. BundleError: LiteRT refuses the model, or it takes other
-    inputs.
+    RuntimeMissingError: no LiteRT, or no such delegate. BundleError: LiteRT or the delegate
+    refuses the model, or it takes other inputs.
     """
-    make = _interpreter_class()
+    there = _interpreters()
+    delegates = [_delegate(there, device.delegate)] if device.delegate else None
     try:
         with native_log_hushed():
-            interpreter = make(model_content=model, num_threads=1)
+            interpreter = there.Interpreter(
+                model_content=model,
+                num_threads=device.threads,
+                experimental_delegates=delegates,
+            )
+            _check_taken(interpreter, device)
         taken = {t["name"]: t for t in interpreter.get_input_details()}
         for name, tensor in feed.items():
             _check(name, tensor, taken, where)
@@ -146,12 +157,39 @@ def open_interpreter(model: bytes, where: str, feed: Tensors) -> Any:
     return interpreter
 
 
-def _interpreter_class() -> Any:
-    """The first interpreter that is installed and loads."""
+def _delegate(there: Any, library: str) -> Any:
+    """Looked into beforehand: LiteRT's own refusal of a file that is none is more than one line."""
+    try:
+        with native_log_hushed():
+            _ = ctypes.CDLL(library).tflite_plugin_create_delegate
+            return there.load_delegate(library)
+    except Exception as error:  # whatever the dynamic linker or the library has to say
+        raise RuntimeMissingError(
+            f"LiteRT's delegate {library} cannot be loaded: {error}; install it and connect its"
+            " device, or choose the device `litert`"
+        ) from error
+
+
+def _check_taken(interpreter: Any, device: Device) -> None:
+    """BundleError where an external delegate took no operator: all would run on the processor.
+
+    To be called before tensors are allocated, when XNNPACK takes what is left.
+    """
+    if device.delegate and not any(
+        each["op_name"] == "DELEGATE" for each in interpreter._get_ops_details()
+    ):
+        raise BundleError(
+            f"LiteRT's delegate {device.delegate} takes no operator of the model, which would run"
+            " on the processor: choose the device `litert`, or a model compiled for the delegate"
+        )
+
+
+def _interpreters() -> Any:
+    """The first module of interpreters that is installed and loads."""
     complaints = []
     for package in _PACKAGES:
         try:
-            return import_module(f"{package}.interpreter").Interpreter
+            return import_module(f"{package}.interpreter")
         except Exception as error:  # a broken native library raises more than ImportError
             complaints.append(f"{package}: {error}")
     raise RuntimeMissingError(

@@ -6,27 +6,27 @@ under the entry point group `edge.encoders`; a bundle chooses it by `runtime.nam
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import cast
 
+from models.auto_device import open_automatically
 from models.bundle import Bundle, load_bundle
+from models.device_name import LITERT, ONNX_RUNTIME
+from models.devices import known_device, runs_in_litert
 from models.encoder import Encoder
-from models.errors import BundleError, ModelError, RuntimeMissingError
+from models.errors import RuntimeMissingError
 from models.golden import check_golden, golden_leads
 
 __all__ = ["ENTRY_POINT_GROUP", "open_encoder", "runtimes", "verify_bundle"]
 
 ENTRY_POINT_GROUP = "edge.encoders"
-_ONNX_RUNTIME, _LITERT = "onnxruntime", "litert"
 _BUILT_IN = {
-    _ONNX_RUNTIME: ("models.onnx_encoder", "open_encoder"),
-    _LITERT: ("models.litert_encoder", "open_encoder"),
+    ONNX_RUNTIME: ("models.onnx_encoder", "open_encoder"),
+    LITERT: ("models.litert_encoder", "open_encoder"),
 }
-_log = logging.getLogger(__name__)
 
 Opener = Callable[[Bundle, int, str], Encoder]
 
@@ -39,18 +39,17 @@ def runtimes() -> tuple[str, ...]:
 def open_encoder(bundle: Bundle, leads: int, device: str = "auto") -> Encoder:
     """An encoder for `leads` leads that has passed the bundle's self-test.
 
-    device: "auto", LiteRT where the bundle has a model for it, it is installed and passes,
-    else ONNX Runtime; "litert"; "onnxruntime" or "cpu", ONNX Runtime on the CPU; or what the
-    bundle's runtime itself calls a device, such as an execution provider.
-    RuntimeMissingError: the runtime is unknown, not installed or broken. BundleError: the
-    model is refused by the runtime or fails the self-test.
+    device: "auto", the first of `models.auto_device.auto_order` that can be used, and the next
+    where it fails; a name of `models.device_name`; or what another package's runtime calls one.
+    ModelError: there is no such device. RuntimeMissingError: the runtime is unknown, not
+    installed or broken. BundleError: the model is refused by the runtime or fails the self-test.
     """
-    if device == "auto" and _prefers_litert(bundle):
-        try:
-            return _tested(bundle, leads, _LITERT, device)
-        except (BundleError, RuntimeMissingError) as error:
-            _log.warning("using ONNX Runtime instead of LiteRT: %s", error)
-    return _tested(bundle, leads, _runtime_for(bundle, device), device)
+    runtime = bundle.manifest.runtime.name
+    if runtime != ONNX_RUNTIME:
+        return _tested(bundle, leads, runtime, device)
+    if device == "auto":
+        return open_automatically(bundle, leads, _on)
+    return _on(bundle, leads, device)
 
 
 def verify_bundle(name_or_dir: str | Path, sha256: str | None = None) -> tuple[Bundle, float]:
@@ -60,32 +59,14 @@ def verify_bundle(name_or_dir: str | Path, sha256: str | None = None) -> tuple[B
     Returns the bundle and the largest deviation in the self-test.
     """
     bundle = load_bundle(name_or_dir, sha256)
-    names = [bundle.manifest.runtime.name, *([_LITERT] if _prefers_litert(bundle) else [])]
+    names = [bundle.manifest.runtime.name, *([LITERT] if runs_in_litert(bundle) else [])]
     leads = golden_leads(bundle)
     return bundle, max(check_golden(bundle, _opener(n)(bundle, leads, "auto")) for n in names)
 
 
-def _prefers_litert(bundle: Bundle) -> bool:
-    """Whether the bundle asks for no other runtime than ours and has a model for LiteRT, and
-    LiteRT is there to run it."""
-    if bundle.manifest.runtime.name != _ONNX_RUNTIME or not _has_litert_model(bundle):
-        return False
-    from models.litert_encoder import has_litert
-
-    return has_litert()
-
-
-def _has_litert_model(bundle: Bundle) -> bool:
-    return any(entry.role == _LITERT for entry in bundle.manifest.files)
-
-
-def _runtime_for(bundle: Bundle, device: str) -> str:
-    """The name of the runtime that `device` asks for: the bundle's own but for "litert"."""
-    if device == _LITERT and not _has_litert_model(bundle):
-        raise ModelError(
-            f"bundle {bundle.manifest.name!r} has no model for LiteRT; choose the device `cpu`"
-        )
-    return _LITERT if device == _LITERT else bundle.manifest.runtime.name
+def _on(bundle: Bundle, leads: int, device: str) -> Encoder:
+    """On exactly this device of our own runtimes."""
+    return _tested(bundle, leads, known_device(bundle, device).runtime, device)
 
 
 def _tested(bundle: Bundle, leads: int, runtime: str, device: str) -> Encoder:

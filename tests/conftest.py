@@ -35,6 +35,14 @@ def records_dir() -> Path:
     return found
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_measured_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What `edge warmup` has found on this machine chooses no device for the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CACHE_DIRECTORY", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 THREADS = ("link ", "pty-feeder", "edge-")
 """How the threads of links, ports and services are named."""
 

@@ -87,12 +87,14 @@ class ProviderUse(msgspec.Struct, frozen=True, kw_only=True):
 
     nodes: provider to number of nodes that it ran, null where the runtime does not tell.
     fallback: what ran elsewhere than asked, in words; empty where nothing did.
+    measured_us: device to the time of a hop, as `edge warmup` had it, by which `auto` chose.
     """
 
     asked: str
     used: list[str]
     nodes: dict[str, int] | None
     fallback: str
+    measured_us: dict[str, float] = {}
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

@@ -71,6 +71,9 @@ def summary(report: Report) -> Iterator[tuple[str, str]]:
         nodes = ", ".join(f"{n} nodes on {name}" for name, n in (use.nodes or {}).items())
         told = nodes or ", ".join(use.used)
         yield "provider", f"asked {use.asked}, {told}{'; ' * bool(use.fallback)}{use.fallback}"
+        if use.measured_us:
+            times = ", ".join(f"{name} {us:g} us a hop" for name, us in use.measured_us.items())
+            yield "auto chose by", times
     else:
         yield "bundle", "none: rules alone"
     signal = report.signal

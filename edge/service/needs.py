@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import edge
 from edge.config import SYSTEM_FILE, Config
 from edge.errors import ConfigError
+from models.device_name import parse_device
 
 __all__ = ["STATE", "Needs", "needs_of"]
 
@@ -22,8 +23,6 @@ HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user")))
 CREDENTIALS = Path("/run/credentials")
 SERIAL_CLASSES = ("ttyACM", "ttyUSB", "ttyAMA", "ttyS")
 GROUPS = (("serial", "dialout"), ("ble", "bluetooth"))
-NO_DEVICE = frozenset({"auto", "cpu", "onnxruntime", "litert"})
-"""`encoder.device` that computes on the processor; an execution provider may open a device."""
 ACCELERATOR_GROUPS = ("render", "video")
 LOCAL_SCHEMES = frozenset({"serial", "ble", "replay", "sim"})
 SECRETS = (
@@ -65,7 +64,7 @@ def needs_of(config: Config, config_file: Path | None) -> Needs:
     Raises ConfigError for what such a service could not have.
     """
     schemes = {urlsplit(each.source).scheme for each in config.patient}
-    accelerator = config.encoder.device not in NO_DEVICE
+    accelerator = _opens_a_device(config.encoder.device)
     groups = [group for scheme, group in GROUPS if scheme in schemes]
     groups += ACCELERATOR_GROUPS if accelerator else ()
     _check_folders(config)
@@ -83,6 +82,12 @@ def needs_of(config: Config, config_file: Path | None) -> Needs:
         settings=tuple((name, _variable(key)) for key, name, _ in secrets),
         readable=tuple(_in_homes(_folders(config))),
     )
+
+
+def _opens_a_device(name: str) -> bool:
+    """Whether `encoder.device` may be more than the processor; `auto` then goes on without it."""
+    device = parse_device(name)
+    return name != "auto" and not (device and device.on_processor)
 
 
 def _check_folders(config: Config) -> None:

@@ -185,7 +185,7 @@ def test_auto_falls_back_where_litert_cannot_run_the_model(
 ) -> None:
     bundle = unlike(1, ["qrs"])
     assert registry.open_encoder(bundle, 1).providers == ("CPUExecutionProvider",)
-    assert "using ONNX Runtime instead of LiteRT" in caplog.text
+    assert "device litert is left alone until the next start, trying cpu" in caplog.text
     with pytest.raises(BundleError, match=r"model\.tflite: the model has no output"):
         registry.open_encoder(bundle, 1, "litert")
 

@@ -1,4 +1,4 @@
-"""`edge models`: list, show, verify, quantize and import encoder bundles."""
+"""`edge models`: list, show, measure, verify, quantize and import encoder bundles."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from importlib import import_module
 ACTIONS = {
     "list": ("listing", "name the bundles that are installed"),
     "show": ("show", "what a bundle says of itself, and which nodes run on which provider"),
+    "devices": ("devices", "what can run a bundle here, how quickly, and what auto takes"),
     "verify": ("verify", "check digests, model and self-test"),
     "quantize": ("quantize", "make an int8 bundle of a float one, and say what that changes"),
     "import": ("importing", "make a bundle of a published encoder's checkpoint"),
