@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.encode import EncoderStage
-from edge.events import BeatsKnown, Observation
+from edge.events import Beat, BeatsKnown, Observation
 from edge.networks import Networks
 from edge.qrs import QrsDetector
 from firmware_bridge.stream import NS_PER_S
@@ -55,18 +55,28 @@ class Analysis:
         """Of the manifest of the bundle at work; empty on rules alone."""
         return self._stage.bundle_sha256 if self._stage else ""
 
+    @property
+    def detector(self) -> QrsDetector | None:
+        """The QRS detector, where beats come from it."""
+        return self._detector
+
     def process(
-        self, start: int, conditioned_uv: NDArray[np.float32], weights: Sequence[float]
+        self,
+        start: int,
+        conditioned_uv: NDArray[np.float32],
+        weights: Sequence[float],
+        beats: Sequence[Beat] | None = None,
     ) -> list[Observation]:
-        """What these samples make known. weights: trust in each lead, 0 to 1."""
+        """What these samples make known. weights: trust in each lead, 0 to 1. beats: what
+        `detector` has found in them, where it has been given them already."""
+        heard = self._detector if beats is not None else None
         said = self._stage.push(conditioned_uv, weights) if self._stage else []
         if self._stage and self._stage.failed_at is not None:
             self._switch_off(self._stage.failed_at)
-        if self._detector is None:
-            return said
-        early = max(0, self._detector_start - start)
-        beats = self._detector.process(start + early, conditioned_uv[early:], weights)
-        return [*beats, *said]
+        if self._detector and self._detector is not heard:
+            early = max(0, self._detector_start - start)
+            beats = self._detector.process(start + early, conditioned_uv[early:], weights)
+        return [*(beats or ()), *said]
 
     def due(self, position: int) -> int:
         """Index at which, from `position` on, something may become known, and not before."""

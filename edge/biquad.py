@@ -59,6 +59,12 @@ def group_delay_s(sections: Sections, frequency_hz: float, rate_hz: float) -> fl
     return delay_samples / rate_hz
 
 
+def at_rest(sections: Sections) -> NDArray[np.float64]:
+    """The cascade as the kernels take it: (sections, 7), rows b0 b1 b2 a1 a2 and two figures of
+    state, zero."""
+    return np.pad(sections, ((0, 0), (0, 2)))
+
+
 def steady_state(sections: Sections, level: NDArray[np.float64]) -> NDArray[np.float64]:
     """State of the cascade, shape (leads, sections, 2), after a constant input for ever.
 
@@ -92,6 +98,7 @@ def _pole_qualities(order: int) -> list[float]:
 
 __all__ = [
     "Sections",
+    "at_rest",
     "butterworth_highpass",
     "butterworth_lowpass",
     "group_delay_s",

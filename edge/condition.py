@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from edge.biquad import (
     Sections,
+    at_rest,
     butterworth_highpass,
     butterworth_lowpass,
     group_delay_s,
     notch,
     steady_state,
 )
-from edge.kernels.filters import cascade
+from edge.kernels.filters import condition
 from edge.samples import as_samples, check_stream
 
 QRS_CENTRE_HZ = 12.0  # most QRS energy lies between 5 and 20 Hz
@@ -46,7 +47,7 @@ class Conditioner:
         check_stream(rate_hz, leads)
         self._leads = leads
         self._sections = _design(rate_hz, highpass_hz, lowpass_hz, mains_hz)
-        self._state = np.zeros((leads, self._sections.shape[0], 2))
+        self._cascades = np.repeat(at_rest(self._sections)[None], leads, axis=0)
         self._held = np.zeros(leads)
         self._primed = False
         self._delay_s = group_delay_s(self._sections, QRS_CENTRE_HZ, rate_hz)
@@ -62,11 +63,20 @@ class Conditioner:
         A sample that is not finite counts as the last finite one.
         """
         samples = as_samples(samples, self._leads)
-        if samples.shape[0] and not self._primed:
-            self._prime(samples[0])
         out = np.empty_like(samples)
-        cascade(samples, self._sections, self._state, self._held, out)
+        self.prime(samples)
+        condition(samples, *self.memory, out)
         return out
+
+    @property
+    def memory(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What the kernel `condition` works with."""
+        return self._cascades, self._held
+
+    def prime(self, samples: NDArray[np.float32]) -> None:
+        """Before the kernel takes samples: the first ones set the baseline."""
+        if not self._primed and samples.shape[0]:
+            self._prime(samples[0])
 
     def reset(self) -> None:
         """Forget the past, as after a gap; the next sample sets the baseline."""
@@ -76,7 +86,7 @@ class Conditioner:
         """Start as if the first sample had stood for ever: an electrode offset of hundreds
         of millivolts then makes no step."""
         level = np.where(np.isfinite(first), first, 0.0).astype(np.float64)
-        self._state[:] = steady_state(self._sections, level)
+        self._cascades[:, :, 5:] = steady_state(self._sections, level)
         self._held[:] = level
         self._primed = True
 

@@ -6,14 +6,17 @@ The rules are in `edge.kernels.qrs`, their figures in `edge.qrs_settings`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.biquad import at_rest
 from edge.events import Beat
 from edge.kernels.qrs import detect
-from edge.kernels.qrs_state import EARLY, STATE
+from edge.kernels.qrs_state import BEAT_COLUMNS, EARLY, HISTORY_ROWS, STATE
 from edge.qrs_settings import QrsSettings, band_pass, packed
 from edge.samples import as_samples, check_stream
 
@@ -42,19 +45,16 @@ class QrsDetector:
         self._rate_hz = rate_hz
         self._leads = leads
         self._delay = round(delay_s * rate_hz)
-        self._sections = band_pass(settings, rate_hz)
         self._config = packed(settings, rate_hz)
-        history = 1 << int(np.ceil(np.log2(rate_hz)))
-        width = int(self._config["width"][0])
         self._states = np.zeros(leads, STATE)
-        self._filters = np.zeros((leads, self._sections.shape[0], 2))
-        self._signals = np.zeros((leads, history))
-        self._bands = np.zeros((leads, history))
-        self._sizes = np.zeros((leads, width))
+        self._states["filter"] = at_rest(band_pass(settings, rate_hz))
+        history = 1 << int(np.ceil(np.log2(rate_hz)))
+        self._histories = np.zeros((leads, HISTORY_ROWS, history))
         self._last_r = np.array([0, -1])
-        self._closest = int(self._config["closest"][0])
-        self._where = np.empty((0, 3), np.int64)
-        self._height = np.empty(0)
+        self._most = math.ceil(rate_hz)
+        closest = int(self._config["closest"][0])
+        room = 2 * (self._most // closest) + EARLY + 4  # two each, and those kept while learning
+        self._beats = np.empty((room, BEAT_COLUMNS))
         self._next: int | None = None
         self._origin = 0
         self._last_index: int | None = None
@@ -75,30 +75,37 @@ class QrsDetector:
             first lead that is good enough, none where that is 0. None: as before (first lead 0).
         """
         samples = as_samples(conditioned_uv, self._leads)
+        self.expect(start, samples.shape[0], weights)
+        beats: list[Beat] = []
+        for at in range(0, samples.shape[0], self._most):
+            beats += self.told(detect(samples[at : at + self._most], *self.memory))
+        return beats
+
+    @property
+    def leads(self) -> int:
+        """Leads of each sample."""
+        return self._leads
+
+    @property
+    def memory(self) -> tuple[NDArray[Any], ...]:
+        """What the kernel `detect` works with."""
+        return self._config, self._states, self._histories, self._last_r, self._beats
+
+    def expect(self, start: int, count: int, weights: Sequence[float] | None) -> None:
+        """Before the kernel takes `count` samples, at most a second of them; as in `process`."""
         if self._next is None:
             self._origin = start
         elif start != self._next:
             raise ValueError(f"samples from {start}, expected {self._next}: call gap() between")
-        self._next = start + samples.shape[0]
+        self._next = start + count
         if weights is not None and weights != self._weights:
             self._select(weights)
-        self._make_room(samples.shape[0])
-        count = detect(
-            samples,
-            self._config,
-            self._states,
-            self._sections,
-            self._filters,
-            self._signals,
-            self._bands,
-            self._sizes,
-            self._last_r,
-            self._where,
-            self._height,
-        )
+
+    def told(self, count: int) -> list[Beat]:
+        """The beats that the kernel has found: the first `count`, none where no lead is heard."""
         if self._muted or not count:
             return []
-        return [self._beat(self._where[k], float(self._height[k])) for k in range(count)]
+        return [self._beat(*found) for found in self._beats[:count].tolist()]
 
     def gap(self, start: int, length: int) -> None:
         """`length` samples from `start` never came: time begins anew, levels are kept.
@@ -109,14 +116,6 @@ class QrsDetector:
         self._next = start + length
         self._origin = self._next
 
-    def _make_room(self, count: int) -> None:
-        """Space for all beats that `count` samples can settle: two for each least interval,
-        and those kept while learning."""
-        room = 2 * (count // self._closest) + EARLY + 4
-        if room > len(self._height):
-            self._where = np.empty((room, 3), np.int64)
-            self._height = np.empty(room)
-
     def _forget(self) -> None:
         """Clear what depends on the samples before; keep learned levels."""
         for name in ("n", "slot", "sum", "fresh", "top", "top_at", "previous"):
@@ -125,8 +124,8 @@ class QrsDetector:
         self._states["back"]["energy"] = 0.0
         self._states["last_at"] = -1
         self._states["early_count"] = 0
-        for store in (self._filters, self._signals, self._bands, self._sizes):
-            store[:] = 0.0
+        self._states["filter"][:, :, 5:] = 0.0
+        self._histories[:] = 0.0
         self._last_r[1] = -1
         self._last_index = None
 
@@ -137,9 +136,8 @@ class QrsDetector:
         self._weights = list(weights)
         self._muted = weights[int(self._last_r[0])] <= 0.0
 
-    def _beat(self, where: NDArray[np.int64], amplitude_uv: float) -> Beat:
-        lead, r_at, known_at = (int(value) for value in where)
-        index = max(self._origin + r_at - self._delay, 0)
+    def _beat(self, lead: float, r_at: float, known_at: float, amplitude_uv: float) -> Beat:
+        index = max(self._origin + int(r_at) - self._delay, 0)
         rr_ms = None
         if self._last_index is not None:
             rr_ms = (index - self._last_index) * 1000.0 / self._rate_hz
@@ -147,8 +145,8 @@ class QrsDetector:
         return Beat(
             index=index,
             time_ns=round(index * NS_PER_S / self._rate_hz),
-            detected_ns=round((self._origin + known_at) * NS_PER_S / self._rate_hz),
-            lead=lead,
+            detected_ns=round((self._origin + int(known_at)) * NS_PER_S / self._rate_hz),
+            lead=int(lead),
             rr_ms=rr_ms,
             amplitude_uv=amplitude_uv,
         )

@@ -8,6 +8,7 @@ rates works and output k never drifts from its time.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,9 +83,13 @@ class Resampler:
         return self._rate_in_hz == self._rate_out_hz
 
 
+@lru_cache(maxsize=16)
 def _table(rate_in_hz: float, rate_out_hz: float) -> NDArray[np.float64]:
     """Impulse responses, shape (PHASES + 1, taps); row p is for an output p / PHASES of an
-    input sample after the newest input but `taps / 2`; column 0 is the oldest input."""
+    input sample after the newest input but `taps / 2`; column 0 is the oldest input.
+
+    All streams of a rate share it: nobody writes to it.
+    """
     cutoff = PASS_FRACTION * min(rate_out_hz / rate_in_hz, 1.0)  # of half the input rate
     half = math.ceil(CROSSINGS / cutoff)
     fraction = np.arange(PHASES + 1)[:, None] / PHASES

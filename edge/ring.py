@@ -25,6 +25,11 @@ class Ring:
         self._stop = 0
 
     @property
+    def leads(self) -> int:
+        """Leads of each sample."""
+        return self._samples.shape[1]
+
+    @property
     def start(self) -> int:
         """Index of the oldest sample held."""
         return max(0, self._stop - self._capacity)
@@ -37,14 +42,16 @@ class Ring:
     def append(self, samples: NDArray[np.float32]) -> None:
         """Add samples, (n, leads), microvolts, at `stop`; the oldest make room."""
         samples = as_samples(samples, self._samples.shape[1])
-        self._write(samples, samples.shape[0], 1)
+        store(samples, 1, self.advance(samples.shape[0]), *self.memory)
 
     def append_gap(self, length: int) -> None:
         """Add `length` samples that never came: zeros, marked invalid."""
         if length < 0:
             raise ValueError(f"gap of {length} samples: must be 0 or more")
-        shape = (min(length, self._capacity), self._samples.shape[1])
-        self._write(np.zeros(shape, np.float32), length, 0)
+        kept = min(length, self._capacity)
+        self.advance(length - kept)
+        zeros = np.zeros((kept, self._samples.shape[1]), np.float32)
+        store(zeros, 0, self.advance(kept), *self.memory)
 
     def window(self, start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """Read-only views of samples [start, stop) and of their validity (1 valid, 0 gap).
@@ -64,11 +71,16 @@ class Ring:
         valid.flags.writeable = False
         return samples, valid
 
-    def _write(self, samples: NDArray[np.float32], length: int, valid: int) -> None:
-        """Move on by `length` and keep the newest of `samples`, which end there."""
-        kept = samples[-self._capacity :]
-        self._stop += length
-        store(kept, valid, self._stop - kept.shape[0], self._samples, self._valid)
+    @property
+    def memory(self) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """What the kernel `store` writes to."""
+        return self._samples, self._valid
+
+    def advance(self, count: int) -> int:
+        """Move on by `count` samples, which the kernel is to store where `stop` was: there."""
+        start = self._stop
+        self._stop += count
+        return start
 
 
 __all__ = ["Ring"]

@@ -1,9 +1,11 @@
-"""The shape that every stage of the signal path takes: float32, (n, leads), C order."""
+"""What every stage of the signal path takes: float32, (n, leads), C order, aligned, writeable."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+FLOAT32 = np.dtype(np.float32)
 
 
 def as_samples(samples: NDArray[np.float32], leads: int) -> NDArray[np.float32]:
@@ -13,7 +15,9 @@ def as_samples(samples: NDArray[np.float32], leads: int) -> NDArray[np.float32]:
     """
     if samples.ndim != 2 or samples.shape[1] != leads:
         raise ValueError(f"samples of shape {samples.shape}: expected (n, {leads})")
-    return np.ascontiguousarray(samples, dtype=np.float32)
+    if samples.dtype is FLOAT32 and samples.flags.carray:
+        return samples
+    return np.require(samples, FLOAT32, ["C", "A", "W"])
 
 
 def check_stream(rate_hz: float, leads: int) -> None:

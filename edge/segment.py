@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.analysis import Analysis
-from edge.condition import Conditioner
 from edge.events import Beat, BeatLabel, LeadQuality, Observation, Quality, shifted
 from edge.networks import Networks
-from edge.quality import QualityMonitor
 from edge.ring import Ring
+from edge.signal_path import SignalPath
 from firmware_bridge.stream import NS_PER_S, Chunk, Gap, StreamFormat
 from models.encoder import Encoder
 
@@ -56,8 +55,8 @@ class Segment:
     """All stages for one stream format, from `start` on the stream's axis.
 
     Observations come out in the order in which they became known, the same for any chunking.
-    Samples that cannot complete one are held, and analysed together with those that do: once a
-    second where an encoder listens, at every push where the QRS detector does.
+    Samples that cannot complete one are held, and analysed together with those that do, once a
+    second; where the QRS detector listens every sample can, and none is held.
     """
 
     def __init__(
@@ -74,15 +73,14 @@ class Segment:
         self._start = start
         self._start_time_ns = start_time_ns
         self._settings = settings
-        self._conditioner = Conditioner(
+        self._path = SignalPath(
             format.rate_hz,
             leads,
             highpass_hz=settings.highpass_hz,
             lowpass_hz=settings.lowpass_hz,
             mains_hz=settings.mains_hz or None,
         )
-        self._quality = QualityMonitor(format.rate_hz, leads, mains_hz=settings.mains_hz or None)
-        self._analysis = Analysis(format.rate_hz, leads, self._conditioner.delay_s, networks)
+        self._analysis = Analysis(format.rate_hz, leads, self._path.delay_s, networks)
         self._weights = [1.0] * leads
         self._last = np.zeros(leads, dtype=np.float32)
         self._position = 0
@@ -121,24 +119,31 @@ class Segment:
 
     def push(self, chunk: Chunk) -> list[Observation]:
         """Observations that these samples complete."""
-        samples = np.array(chunk.samples_uv, np.float32, order="C")  # held, so a copy of our own
-        if not len(samples):
+        if not len(chunk.samples_uv):
             return []
         if self._bridging:
-            self._bridge(samples[0], chunk.lead_off)
+            self._bridge(chunk.samples_uv[0], chunk.lead_off)
+        if self._analysis.detector and not self._held:
+            self._taken += len(chunk.samples_uv)
+            self._fresh = False
+            return self._placed(self._process(chunk.samples_uv, chunk.lead_off, False, self.ring))
+        samples = np.array(chunk.samples_uv, np.float32, order="C")  # held, so a copy of our own
         self.ring.append(samples)
         self._hold(samples, chunk.lead_off)
         return self._placed(self._settle()) if self._taken >= self._due() else []
 
     def gap(self, gap: Gap) -> list[Observation]:
         """A short gap is bridged once the next samples come; after a longer one all begins anew."""
+        if not self._bridging and not self._fresh:
+            newest, _ = self.ring.window(self.ring.stop - 1, self.ring.stop)
+            self._last = newest[0].copy()
         self.ring.append_gap(gap.length)
         self._bridging += gap.length
         if not self._fresh and self._bridging <= self._settings.bridge_s * self.format.rate_hz:
             return []
         missing, self._bridging = self._bridging, 0
         observed = [*self._settle(), *self._flush()]
-        verdicts = self._quality.gap(self._position, missing)
+        verdicts = self._path.gap(self._position, missing)
         self._position += missing
         self._taken = self._position
         self._weigh(verdicts)
@@ -169,12 +174,11 @@ class Segment:
     def _hold(self, samples_uv: NDArray[np.float32], lead_off: int, missing: bool = False) -> None:
         self._held.append(_Held(samples_uv, lead_off, missing))
         self._taken += len(samples_uv)
-        self._last = samples_uv[-1].copy()
         self._fresh = False
 
     def _due(self) -> int:
         """Samples after which something may become known."""
-        return min(self._quality.second_end(self._position), self._analysis.due(self._position))
+        return min(self._path.second_end(self._position), self._analysis.due(self._position))
 
     def _settle(self) -> list[Observation]:
         """Analyse what is held."""
@@ -187,40 +191,42 @@ class Segment:
         return observed
 
     def _process(
-        self, samples: NDArray[np.float32], lead_off: int, missing: bool
+        self,
+        samples: NDArray[np.float32],
+        lead_off: int,
+        missing: bool,
+        ring: Ring | None = None,
     ) -> list[Observation]:
-        """One piece for each second, so that a second's quality weighs all that follows it."""
+        """One piece for each second, so that a second's quality weighs all that follows it. ring:
+        where the samples are to be kept as well."""
         observed: list[Observation] = []
-        taken = 0
-        while taken < len(samples):
-            left = self._quality.second_end(self._position) - self._position
-            count = min(len(samples) - taken, left)
-            observed += self._piece(samples[taken : taken + count], lead_off, missing)
-            taken += count
+        start = self._position
+        while self._position < start + len(samples):
+            observed += self._piece(samples[self._position - start :], lead_off, missing, ring)
         return observed
 
     def _piece(
-        self, samples: NDArray[np.float32], lead_off: int, missing: bool
+        self, samples: NDArray[np.float32], lead_off: int, missing: bool, ring: Ring | None
     ) -> list[Observation]:
-        start = self._position
-        self._position += len(samples)
-        conditioned = self._conditioner.process(samples)
-        observed = self._honest(self._analysis.process(start, conditioned, self._weights))
-        self._bridged += len(samples) if missing else 0
-        quality = self._judge(start, samples, conditioned, lead_off)
+        """Samples up to the end of the second."""
+        start, detector = self._position, self._analysis.detector
+        count, beats, verdicts = self._path.process(
+            start, samples, lead_off, self._weights, detector, ring
+        )
+        self._position += count
+        conditioned = self._path.conditioned(count)
+        said = self._analysis.process(start, conditioned, self._weights, beats)
+        self._bridged += count if missing else 0
+        if not (said or verdicts):
+            return []
+        observed = self._honest(said)
+        quality = self._with_bridged(verdicts)
         self._weigh(quality)
         known = [each for q in quality for each in self._analysis.second_ended(q.time_ns)]
         return sorted([*observed, *quality, *known], key=_known_ns)
 
-    def _judge(
-        self,
-        start: int,
-        samples: NDArray[np.float32],
-        conditioned: NDArray[np.float32],
-        lead_off: int,
-    ) -> list[Quality]:
+    def _with_bridged(self, judged: list[Quality]) -> list[Quality]:
         """Quality of the second that ends here, if one does; bridged samples count as missing."""
-        judged = self._quality.process(start, samples, conditioned, lead_off)
         if not judged:
             return judged
         bridged, self._bridged = self._bridged / self.format.rate_hz, 0
@@ -231,7 +237,7 @@ class Segment:
 
     def _restart(self, missing: int) -> list[Observation]:
         """Begin anew at the present position, after `missing` samples that never came."""
-        self._conditioner.reset()
+        self._path.reset()
         self._fresh = True
         return [*self._analysis.begin(self._position, missing)]
 

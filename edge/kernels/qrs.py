@@ -13,8 +13,22 @@ import math
 import numba
 import numpy as np
 
-from edge.kernels import kernel
-from edge.kernels.qrs_state import CONFIG_TYPE, EARLY, MEMORY, PEAK_TYPE, STATE_TYPE
+from edge.kernels import kernel, part
+from edge.kernels.filters import filtered
+from edge.kernels.qrs_state import (
+    BAND,
+    CONFIG_TYPE,
+    EARLY,
+    KNOWN_AT,
+    LEAD,
+    MEMORY,
+    PEAK_TYPE,
+    R_AT,
+    R_UV,
+    SIGNAL,
+    SIZES,
+    STATE_TYPE,
+)
 
 _f8 = numba.float64
 _i8 = numba.int64
@@ -41,22 +55,17 @@ def middle(values):  # type: ignore[no-untyped-def]
     return 0.5 * (ordered[half - 1] + ordered[half])
 
 
-@kernel(_f8(_f8, STATE_TYPE, CONFIG_TYPE, _f8[:, ::1], _f8[:, ::1], _ring, _ring, _ring))
-def energy_of(x, s, c, sections, filter_state, signal, band, sizes):  # type: ignore[no-untyped-def]
+@part
+def energy_of(x, s, c, history):  # type: ignore[no-untyped-def]
     """Band-pass one sample, keep it, and give the moving mean of the slope's size."""
-    mask = signal.size - 1
-    y = x
-    for k in range(sections.shape[0]):
-        z = sections[k, 0] * y + filter_state[k, 0]
-        filter_state[k, 0] = sections[k, 1] * y - sections[k, 3] * z + filter_state[k, 1]
-        filter_state[k, 1] = sections[k, 2] * y - sections[k, 4] * z
-        y = z
-    signal[s.n & mask] = x
-    band[s.n & mask] = y
-    size = abs(y - band[(s.n - c.step) & mask]) * c.scale
-    s.sum += size - sizes[s.slot]
+    mask = history.shape[1] - 1
+    y = filtered(x, s.filter)
+    history[SIGNAL, s.n & mask] = x
+    history[BAND, s.n & mask] = y
+    size = abs(y - history[BAND, (s.n - c.step) & mask]) * c.scale
+    s.sum += size - history[SIZES, s.slot]
     s.fresh += size
-    sizes[s.slot] = size
+    history[SIZES, s.slot] = size
     s.slot += 1
     if s.slot == c.width:  # start the sum anew: rounding cannot pile up over days
         s.slot = 0
@@ -65,7 +74,7 @@ def energy_of(x, s, c, sections, filter_state, signal, band, sizes):  # type: ig
     return s.sum / c.width
 
 
-@kernel(numba.boolean(_f8, STATE_TYPE, CONFIG_TYPE))
+@part
 def summit_passed(energy, s, c):  # type: ignore[no-untyped-def]
     """Whether the peak at `s.top`, `s.top_at` is over: halved, or a plateau since long."""
     rising = energy > s.previous
@@ -77,9 +86,11 @@ def summit_passed(energy, s, c):  # type: ignore[no-untyped-def]
     return s.top > 0.0 and (energy < 0.5 * s.top or s.n - s.top_at > c.summit)
 
 
-@kernel(numba.void(PEAK_TYPE, STATE_TYPE, CONFIG_TYPE, _ring, _ring))
-def measure(peak, s, c, signal, band):  # type: ignore[no-untyped-def]
+@kernel(numba.void(PEAK_TYPE, STATE_TYPE, CONFIG_TYPE, _f8[:, ::1]))
+def measure(peak, s, c, history):  # type: ignore[no-untyped-def]
     """Slopes and R peak of the complex whose energy peaked at `s.top_at`."""
+    signal = history[SIGNAL]
+    band = history[BAND]
     mask = signal.size - 1
     centre = s.top_at - c.lag
     first = max(centre - c.reach, c.step)
@@ -204,7 +215,7 @@ def learn(s):  # type: ignore[no-untyped-def]
     s.learned = 1
 
 
-@kernel(numba.boolean(STATE_TYPE, CONFIG_TYPE))
+@part
 def candidate_due(s, c):  # type: ignore[no-untyped-def]
     """Whether no larger peak can still come within the blanking time of the candidate."""
     if s.candidate.energy == 0.0 or s.n < s.candidate.at + c.blank:
@@ -212,7 +223,7 @@ def candidate_due(s, c):  # type: ignore[no-untyped-def]
     return s.top <= s.candidate.energy or s.top_at >= s.candidate.at + c.blank
 
 
-@kernel(numba.boolean(STATE_TYPE, CONFIG_TYPE))
+@part
 def back_due(s, c):  # type: ignore[no-untyped-def]
     """Whether a beat is overdue and a refused peak can have been it."""
     if s.back.energy == 0.0 or s.rr_level == 0.0:
@@ -232,21 +243,21 @@ def judge(peak, s, c):  # type: ignore[no-untyped-def]
     return False
 
 
-@kernel(_i8(PEAK_TYPE, STATE_TYPE, CONFIG_TYPE, _i8, _i8[::1], _i8[:, ::1], _f8[::1], _i8))
-def report(peak, s, c, lead, last_r, where, height, count):  # type: ignore[no-untyped-def]
-    """Write a beat as (lead, R peak, sample at which it is known), unless another lead has
-    reported it already."""
+@kernel(_i8(PEAK_TYPE, STATE_TYPE, CONFIG_TYPE, _i8, _i8[::1], _f8[:, ::1], _i8))
+def report(peak, s, c, lead, last_r, beats, count):  # type: ignore[no-untyped-def]
+    """Write a beat as (lead, R peak, sample at which it is known, signal at the R peak), unless
+    another lead has reported it already."""
     if lead != last_r[0] or (last_r[1] >= 0 and peak.r_at - last_r[1] < c.closest):
         return count
     last_r[1] = peak.r_at
-    where[count, 0] = lead
-    where[count, 1] = peak.r_at
-    where[count, 2] = s.n
-    height[count] = peak.r_uv
+    beats[count, LEAD] = lead
+    beats[count, R_AT] = peak.r_at
+    beats[count, KNOWN_AT] = s.n
+    beats[count, R_UV] = peak.r_uv
     return count + 1
 
 
-@kernel(numba.boolean(STATE_TYPE, CONFIG_TYPE))
+@part
 def rivals(s, c):  # type: ignore[no-untyped-def]
     """Whether the peak just passed and the candidate cannot both be a QRS."""
     apart = s.top_at - s.candidate.at
@@ -257,31 +268,37 @@ def rivals(s, c):  # type: ignore[no-untyped-def]
     return apart < c.closest or larger > c.alike * smaller
 
 
-@kernel(_i8(STATE_TYPE, CONFIG_TYPE, _i8, _i8[::1], _i8[:, ::1], _f8[::1], _i8))
-def settle(s, c, lead, last_r, where, height, count):  # type: ignore[no-untyped-def]
+@kernel(_i8(STATE_TYPE, CONFIG_TYPE, _i8, _i8[::1], _f8[:, ::1], _i8))
+def settle(s, c, lead, last_r, beats, count):  # type: ignore[no-untyped-def]
     """Judge the candidate, or keep it for the first levels while learning."""
     if s.learned == 0:
         if s.early_count < EARLY:
             copy_peak(s.early[s.early_count], s.candidate)
             s.early_count += 1
     elif judge(s.candidate, s, c):
-        count = report(s.candidate, s, c, lead, last_r, where, height, count)
+        count = report(s.candidate, s, c, lead, last_r, beats, count)
     s.candidate.energy = 0.0
     return count
 
 
-@kernel(_i8(STATE_TYPE, CONFIG_TYPE, _i8, _i8[::1], _i8[:, ::1], _f8[::1], _i8))
-def overdue(s, c, lead, last_r, where, height, count):  # type: ignore[no-untyped-def]
+@kernel(_i8(STATE_TYPE, CONFIG_TYPE, _i8, _i8[::1], _f8[:, ::1], _i8))
+def overdue(s, c, lead, last_r, beats, count):  # type: ignore[no-untyped-def]
     """What the passing of time decides: the first levels, and the search back."""
     if s.learned == 0 and s.n >= c.learn:
         learn(s)
         for k in range(s.early_count):
             if judge(s.early[k], s, c):
-                count = report(s.early[k], s, c, lead, last_r, where, height, count)
+                count = report(s.early[k], s, c, lead, last_r, beats, count)
     if back_due(s, c):
-        count = report(s.back, s, c, lead, last_r, where, height, count)
+        count = report(s.back, s, c, lead, last_r, beats, count)
         accept(s.back, s, c)
     return count
+
+
+@part
+def time_decides(s, c):  # type: ignore[no-untyped-def]
+    """Whether the passing of time decides something now: see `overdue`."""
+    return (s.learned == 0 and s.n >= c.learn) or back_due(s, c)
 
 
 @kernel(
@@ -289,43 +306,36 @@ def overdue(s, c, lead, last_r, where, height, count):  # type: ignore[no-untype
         numba.float32[:, ::1],
         CONFIG_TYPE[::1],
         STATE_TYPE[::1],
-        _f8[:, ::1],
         _f8[:, :, ::1],
-        _f8[:, ::1],
-        _f8[:, ::1],
-        _f8[:, ::1],
         _i8[::1],
-        _i8[:, ::1],
-        _f8[::1],
+        _f8[:, ::1],
     )
 )
-def detect(  # type: ignore[no-untyped-def]
-    samples, config, states, sections, filter_states, signals, bands, sizes, last_r, where, height
-):
-    """Detect on every lead of `samples`, report from lead `last_r[0]`; gives the count."""
+def detect(samples, config, states, histories, last_r, beats):  # type: ignore[no-untyped-def]
+    """Detect on every lead of `samples`, report from lead `last_r[0]`; gives the count.
+
+    histories: (leads, HISTORY_ROWS, a power of two). last_r: lead of choice, its last R peak.
+    """
     c = config[0]
     count = 0
-    for lead in range(samples.shape[1]):
+    for lead in range(states.size):
         s = states[lead]
-        filter_state = filter_states[lead]
-        signal = signals[lead]
-        band = bands[lead]
-        lead_sizes = sizes[lead]
+        history = histories[lead]
         for i in range(samples.shape[0]):
             x = float(samples[i, lead])
             if not math.isfinite(x):
                 x = 0.0
-            energy = energy_of(x, s, c, sections, filter_state, signal, band, lead_sizes)
-            if summit_passed(energy, s, c):
+            if summit_passed(energy_of(x, s, c, history), s, c):
                 if not rivals(s, c):
                     if s.candidate.energy > 0.0:
-                        count = settle(s, c, lead, last_r, where, height, count)
-                    measure(s.candidate, s, c, signal, band)
+                        count = settle(s, c, lead, last_r, beats, count)
+                    measure(s.candidate, s, c, history)
                 elif s.top > s.candidate.energy:
-                    measure(s.candidate, s, c, signal, band)
+                    measure(s.candidate, s, c, history)
                 s.top = 0.0
             if candidate_due(s, c):
-                count = settle(s, c, lead, last_r, where, height, count)
-            count = overdue(s, c, lead, last_r, where, height, count)
+                count = settle(s, c, lead, last_r, beats, count)
+            if time_decides(s, c):
+                count = overdue(s, c, lead, last_r, beats, count)
             s.n += 1
     return count

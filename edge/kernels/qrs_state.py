@@ -8,6 +8,12 @@ import numpy as np
 MEMORY = 8  # beats, and noise peaks, that the thresholds remember
 EARLY = 16  # peaks kept while learning: 2 s hold at most 10, 200 ms apart
 
+SIGNAL, BAND, SIZES = 0, 1, 2  # rows of a lead's history: conditioned, band-passed, slopes' sizes
+HISTORY_ROWS = 3
+
+LEAD, R_AT, KNOWN_AT, R_UV = 0, 1, 2, 3  # columns of the beats found
+BEAT_COLUMNS = 4
+
 PEAK = np.dtype(
     [
         ("energy", "f8"),  # height, microvolts in 10 ms; 0 where there is no peak
@@ -51,6 +57,7 @@ CONFIG = np.dtype(
 STATE = np.dtype(
     [
         ("n", "i8"),
+        ("filter", "f8", (2, 7)),  # cascade of the band-pass
         ("slot", "i8"),
         ("sum", "f8"),
         ("fresh", "f8"),

@@ -1,91 +1,65 @@
-"""Sums over one second that signal quality is judged by."""
+"""Sums over one second that signal quality is judged by, and what they come to."""
 
 from __future__ import annotations
 
 import math
 
 import numba
-import numpy as np
 
-from edge.kernels import kernel
-
-STATE = np.dtype(
-    [
-        ("origin", "f8"),  # first raw sample: keeps the sums small under an electrode offset
-        ("previous", "f8"),  # last raw sample
-        ("run", "i8"),  # equal raw samples up to now
-        ("top", "f8"),  # highest and lowest raw sample of the stream
-        ("bottom", "f8"),
-        ("primed", "i8"),
-    ]
-)
-
-SUMS = np.dtype(
-    [
-        ("count", "f8"),
-        ("off", "f8"),  # samples without skin contact
-        ("still", "f8"),  # longest run of equal raw samples
-        ("rail", "f8"),  # longest such run at the highest or lowest value of the stream
-        ("base", "f8"),  # raw below 1 Hz: sum, sum of squares
-        ("base2", "f8"),
-        ("band", "f8"),  # conditioned
-        ("band2", "f8"),
-        ("qrs2", "f8"),  # conditioned, 5 to 20 Hz: squares and fourth powers
-        ("qrs4", "f8"),
-        ("high2", "f8"),  # raw above 40 Hz
-    ]
+from edge.kernels import kernel, part
+from edge.kernels.filters import filtered
+from edge.kernels.noise import noise_share
+from edge.kernels.quality_state import (
+    BAND,
+    BAND2,
+    BASE,
+    BASE2,
+    COUNT,
+    HIGH2,
+    NOISE,
+    OFF,
+    QRS2,
+    QRS4,
+    RAIL,
+    SPAN,
+    STATE_TYPE,
+    STILL,
 )
 
 _SAMPLES = numba.float32[:, ::1]
-_STATE_TYPE = numba.from_dtype(STATE)
-_SUMS_TYPE = numba.from_dtype(SUMS)
 
 
-@kernel(numba.float64(numba.float64, numba.float64[:, ::1], numba.float64[:, ::1]))
-def filtered(x, sections, state):  # type: ignore[no-untyped-def]
-    """One sample through a cascade of biquads."""
-    for s in range(sections.shape[0]):
-        y = sections[s, 0] * x + state[s, 0]
-        state[s, 0] = sections[s, 1] * x - sections[s, 3] * y + state[s, 1]
-        state[s, 1] = sections[s, 2] * x - sections[s, 4] * y
-        x = y
-    return x
-
-
-@kernel(numba.void(numba.float64, _STATE_TYPE, _SUMS_TYPE))
+@part
 def count_runs(x, state, sums):  # type: ignore[no-untyped-def]
     """Follow runs of equal samples, and those at the rails."""
     state.run = state.run + 1 if x == state.previous else 1
     state.previous = x
     state.top = max(state.top, x)
     state.bottom = min(state.bottom, x)
-    sums.still = max(sums.still, float(state.run))
+    sums[STILL] = max(sums[STILL], float(state.run))
     if x == state.top or x == state.bottom:
-        sums.rail = max(sums.rail, float(state.run))
+        sums[RAIL] = max(sums[RAIL], float(state.run))
 
 
-@kernel(
-    numba.void(
-        _SAMPLES,
-        _SAMPLES,
-        numba.int64,
-        numba.float64[:, ::1],
-        numba.float64[:, ::1],
-        numba.float64[:, ::1],
-        numba.float64[:, :, :, ::1],
-        _STATE_TYPE[::1],
-        _SUMS_TYPE[::1],
-    )
-)
-def gather(raw, conditioned, off_bits, low, band, high, filters, states, sums):  # type: ignore[no-untyped-def]
-    """Add samples to the sums of the second. filters: (leads, 3, sections, 2)."""
+@part
+def add(base, y, qrs, high, sums):  # type: ignore[no-untyped-def]
+    """What is below 1 Hz, conditioned, in the QRS band and above 40 Hz, to the sums."""
+    sums[BASE] += base
+    sums[BASE2] += base * base
+    sums[BAND] += y
+    sums[BAND2] += y * y
+    sums[QRS2] += qrs * qrs
+    sums[QRS4] += qrs * qrs * qrs * qrs
+    sums[HIGH2] += high * high
+
+
+@kernel(numba.void(_SAMPLES, _SAMPLES, numba.int64, STATE_TYPE[::1], numba.int64))
+def gather(raw, conditioned, off_bits, states, slot):  # type: ignore[no-untyped-def]
+    """Add samples to the sums of the second in `slot`."""
     for lead in range(raw.shape[1]):
-        off = float((off_bits >> lead) & 1)
         state = states[lead]
-        total = sums[lead]
-        low_state = filters[lead, 0]
-        band_state = filters[lead, 1]
-        high_state = filters[lead, 2]
+        sums = state.seconds[slot]
+        filters = state.filters
         for i in range(raw.shape[0]):
             x = float(raw[i, lead])
             y = float(conditioned[i, lead])
@@ -97,17 +71,34 @@ def gather(raw, conditioned, off_bits, low, band, high, filters, states, sums): 
                 state.origin = x
                 state.top = x
                 state.bottom = x
-            count_runs(x, state, total)
+            count_runs(x, state, sums)
             x -= state.origin
-            base = filtered(x, low, low_state)
-            qrs = filtered(y, band, band_state)
-            above = filtered(x, high, high_state)
-            total.base += base
-            total.base2 += base * base
-            total.band += y
-            total.band2 += y * y
-            total.qrs2 += qrs * qrs
-            total.qrs4 += qrs * qrs * qrs * qrs
-            total.high2 += above * above
-        total.count += raw.shape[0]
-        total.off += off * raw.shape[0]
+            base = filtered(x, filters[:1])
+            qrs = filtered(y, filters[1:3])
+            high = filtered(x, filters[3:])
+            add(base, y, qrs, high, sums)
+        sums[COUNT] += raw.shape[0]
+        sums[OFF] += float((off_bits >> lead) & 1) * raw.shape[0]
+
+
+@kernel(numba.void(STATE_TYPE[::1], numba.int64, numba.boolean, numba.float64[:, ::1]))
+def end_second(states, slot, is_settled, measures):  # type: ignore[no-untyped-def]
+    """What the second in `slot` comes to, into `measures` (leads, MEASURES); the next begins.
+
+    is_settled: whether its noise counts, in this second and in those that look back at it.
+    """
+    for lead in range(states.size):
+        state = states[lead]
+        now = state.seconds[slot]
+        for k in (COUNT, OFF, STILL, RAIL):
+            measures[lead, k] = now[k]
+        measures[lead, SPAN] = state.top - state.bottom
+        if not is_settled:
+            now[:] = 0.0
+        recent = state.recent
+        recent[:] = 0.0
+        for second in range(state.seconds.shape[0]):
+            for k in range(recent.size):
+                recent[k] += state.seconds[second, k]
+        measures[lead, NOISE] = noise_share(recent)
+        state.seconds[(slot + 1) % state.seconds.shape[0]][:] = 0.0

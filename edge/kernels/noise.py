@@ -10,7 +10,9 @@ Ectopy Database.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+
+from edge.kernels import part
+from edge.kernels.quality_state import BAND, BAND2, BASE, BASE2, COUNT, HIGH2, QRS2, QRS4
 
 # Electrode motion: baseline (below 1 Hz) and band both large, and 5-20 Hz neither as flat in
 # its distribution as fibrillation (kurtosis 2 to 3.8) nor as peaked as a clear ECG (8 to 24).
@@ -23,36 +25,38 @@ MUSCLE_UV = (50.0, 120.0)
 MUSCLE_RATIO = (0.25, 0.6)
 
 
-def noise_share(sums: Mapping[str, float]) -> float:
-    """Noise from 0 (none) to 1 (nothing else), from the sums of `edge.kernels.quality`; 0 where
-    they sum up nothing."""
-    count = sums["count"]
-    if not count:
-        return 0.0
-    base_uv = _spread(sums["base"], sums["base2"], count)
-    band_uv = _spread(sums["band"], sums["band2"], count)
-    qrs_uv = max(math.sqrt(sums["qrs2"] / count), 1e-3)
-    high_uv = math.sqrt(sums["high2"] / count)
-    kurtosis = sums["qrs4"] / count / qrs_uv**4
-    motion = (
-        _ramp(base_uv, MOTION_BASE_UV)
-        * _ramp(band_uv, MOTION_BAND_UV)
-        * _ramp(kurtosis, MOTION_KURTOSIS)
-        * (1.0 - _ramp(kurtosis, CLEAR_KURTOSIS))
-    )
-    muscle = _ramp(high_uv, MUSCLE_UV) * _ramp(high_uv / qrs_uv, MUSCLE_RATIO)
-    return max(motion, muscle)
-
-
-def _spread(total: float, squares: float, count: float) -> float:
+@part
+def spread(total, squares, count):  # type: ignore[no-untyped-def]
     """Standard deviation from sums."""
     mean = total / count
     return math.sqrt(max(squares / count - mean * mean, 0.0))
 
 
-def _ramp(value: float, bounds: tuple[float, float]) -> float:
+@part
+def ramp(value, bounds):  # type: ignore[no-untyped-def]
     """0 below the first bound, 1 above the second, straight between."""
     return min(max((value - bounds[0]) / (bounds[1] - bounds[0]), 0.0), 1.0)
+
+
+@part
+def noise_share(sums):  # type: ignore[no-untyped-def]
+    """Noise from 0 (none) to 1 (nothing else), from the sums of some seconds; 0 where they sum
+    up nothing."""
+    if sums[COUNT] == 0.0:
+        return 0.0
+    base_uv = spread(sums[BASE], sums[BASE2], sums[COUNT])
+    band_uv = spread(sums[BAND], sums[BAND2], sums[COUNT])
+    qrs_uv = max(math.sqrt(sums[QRS2] / sums[COUNT]), 1e-3)
+    high_uv = math.sqrt(sums[HIGH2] / sums[COUNT])
+    kurtosis = sums[QRS4] / sums[COUNT] / math.pow(qrs_uv, 4.0)
+    motion = (
+        ramp(base_uv, MOTION_BASE_UV)
+        * ramp(band_uv, MOTION_BAND_UV)
+        * ramp(kurtosis, MOTION_KURTOSIS)
+        * (1.0 - ramp(kurtosis, CLEAR_KURTOSIS))
+    )
+    muscle = ramp(high_uv, MUSCLE_UV) * ramp(high_uv / qrs_uv, MUSCLE_RATIO)
+    return max(motion, muscle)
 
 
 __all__ = ["noise_share"]
