@@ -79,7 +79,7 @@ def measure(patches: int, for_s: float) -> dict[str, Any]:
         stack.enter_context(_patches(folder, patches))
         settings = MqttSettings(url=broker.url, protocol=broker.protocol)
         topic = settings.topics.base + "/+/alert"
-        stack.enter_context(Subscriber(settings.endpoint, topic, watch.received, broker.protocol))
+        stack.enter_context(Subscriber(settings, topic, watch.received))
         run(_config(folder, patches, settings), RunOptions(for_s, json=True), display=watch)
     return _summary(watch, patches, for_s, broker.kind)
 

@@ -18,7 +18,7 @@ import msgspec
 
 from edge.broker import EmbeddedBroker
 from edge.clock import SystemClock, rfc3339
-from edge.config import Config, Encoder, Patient, Storage, mqtt_settings
+from edge.config import Config, Encoder, Patient, Storage
 from edge.display import TextDisplay
 from edge.messages import AlertMessage
 from edge.monitor import Monitor
@@ -41,7 +41,7 @@ class DemoOptions:
     scenario: str = "tour"
     for_s: float = 60.0
     json: bool = False
-    mqtt: str | None = None
+    mqtt: MqttSettings | None = None
 
 
 def demo(options: DemoOptions) -> int:
@@ -60,9 +60,7 @@ def demo(options: DemoOptions) -> int:
 
         def ready(_: Runtime) -> None:
             topic = settings.topics.alert(PATIENT)
-            stack.enter_context(
-                Subscriber(settings.endpoint, topic, display.received, settings.protocol)
-            )
+            stack.enter_context(Subscriber(settings, topic, display.received))
             threading.Thread(
                 target=_feed_when_open, args=(terminal, feeder, patch), daemon=True
             ).start()
@@ -75,7 +73,7 @@ def demo(options: DemoOptions) -> int:
 @contextmanager
 def _broker(options: DemoOptions) -> Iterator[MqttSettings]:
     if options.mqtt:
-        yield mqtt_settings(options.mqtt)
+        yield options.mqtt
         return
     with EmbeddedBroker() as broker:
         yield MqttSettings(url=broker.url, protocol=broker.protocol)
@@ -108,11 +106,12 @@ class _TextDemo(TextDisplay):
 
     def started(self, monitors: tuple[Monitor, ...], facts: dict[str, Any]) -> None:
         """What this is, and how to see it from elsewhere."""
-        endpoint = self._settings.endpoint
+        endpoint, ca_file = self._settings.endpoint, self._settings.ca_file
+        trusted = f" --cafile {ca_file}" if ca_file else " --tls-use-os-certs" * endpoint.tls
         self.say("A virtual patch streams ECG into a serial port; alerts come out on MQTT.")
         self.say("See them from another terminal:")
         self.say(
-            f"  mosquitto_sub -h {endpoint.host} -p {endpoint.port} -v "
+            f"  mosquitto_sub -h {endpoint.host} -p {endpoint.port}{trusted} -v "
             f"-t '{self._settings.base}/#'\n",
             "bold",
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from edge.lsl_outlets import Outlets, require_lsl
 from edge.lsl_settings import LslSettings
 from edge.monitor import LinkReport, Monitor
 from edge.pipeline import Anchor, Step
+from edge.worker import QueueWorker
+from firmware_bridge.pulse import PATIENCE_S
 from firmware_bridge.stream import NS_PER_S, Chunk, Gap
 
 __all__ = ["LslFeed", "open_lsl"]
@@ -40,7 +41,7 @@ class _Step:
     anchor: Anchor | None
 
 
-class LslFeed:
+class LslFeed(QueueWorker[_Step]):
     """Feeds the streams of every patient. An `Observer` of the runtime; it never raises there.
 
     outlets_for: makes the streams of a patient. offset_s: from the host's monotonic clock to
@@ -48,25 +49,12 @@ class LslFeed:
     """
 
     def __init__(self, outlets_for: Callable[[str, str], Outlets], offset_s: float) -> None:
+        super().__init__("lsl", WAITING, PATIENCE_S)
         self._outlets_for = outlets_for
         self._offset_s = offset_s
         self._outlets: dict[str, Outlets] = {}
-        self._queue: queue.Queue[_Step | None] = queue.Queue(WAITING)
-        self._thread = threading.Thread(target=self._run, name="edge-lsl", daemon=True)
         self.left_out = 0
         """Steps that found the queue full."""
-
-    def start(self) -> None:
-        """Begin to send."""
-        self._thread.start()
-
-    def close(self, timeout_s: float) -> None:
-        """Send what waits, for so long at most, and end the streams."""
-        try:
-            self._queue.put(None, timeout=timeout_s)
-        except queue.Full:
-            return
-        self._thread.join(timeout_s)
 
     def stepped(self, monitor: Monitor, step: Step) -> None:
         """Hand over what the pipeline brought forth."""
@@ -84,12 +72,13 @@ class LslFeed:
     def ticked(self, monitors: Iterable[Monitor]) -> None:
         """Nothing."""
 
-    def _run(self) -> None:
-        while (told := self._queue.get()) is not None:
-            try:
-                self._send(told)
-            except Exception:  # a defect of ours ends a step, not the streams
-                log.exception("lsl: %s", told.patient)
+    def _handle(self, told: _Step) -> None:
+        try:
+            self._send(told)
+        except Exception:  # a defect of ours ends a step, not the streams
+            log.exception("lsl: %s", told.patient)
+
+    def _complete(self) -> None:
         self._outlets.clear()
 
     def _send(self, told: _Step) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import queue
-import threading
 from collections.abc import Callable
 from functools import partial
 
-from edge.bundles import Bundles
+from edge.bundles import ENCODER_OPENING_S, Bundles
 from edge.config import Config
 from edge.runtime import Runtime
+from edge.worker import Worker
 from models.bundle import Bundle
 from models.errors import ModelError
 
@@ -19,7 +19,7 @@ __all__ = ["Reloader"]
 log = logging.getLogger(__name__)
 
 
-class Reloader:
+class Reloader(Worker):
     """Reads the bundles in use again when asked, in a thread of its own.
 
     A bundle is verified, tested and opened for every stream there before the engine hears of it;
@@ -35,17 +35,13 @@ class Reloader:
         config: Config,
         tell: Callable[[bool], None] = lambda _: None,
     ) -> None:
+        super().__init__("bundles")
         self._runtime = runtime
         self._bundles = bundles
         self._config = config
         self._tell = tell
         # Unlike an Event, a SimpleQueue may be put to by a signal handler that interrupts a put.
         self._wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="edge-bundles", daemon=True)
-
-    def start(self) -> None:
-        """Begin to wait for requests."""
-        self._thread.start()
 
     def request(self) -> None:
         """Ask for a reload; from any thread or a signal handler."""
@@ -53,8 +49,9 @@ class Reloader:
 
     def close(self, timeout_s: float) -> None:
         """Wait no more; a reload under way is left to itself after `timeout_s`."""
+        self._closing.set()
         self._wanted.put(False)
-        self._thread.join(timeout_s)
+        self._join(timeout_s)
 
     def reload(self) -> None:
         """Read all bundles in use again."""
@@ -64,7 +61,7 @@ class Reloader:
             self._reload(name)
 
     def _run(self) -> None:
-        while self._wanted.get():
+        while self._is_wanted():
             self._tell(True)
             try:
                 self.reload()
@@ -72,6 +69,12 @@ class Reloader:
                 log.exception("reload failed")
             finally:
                 self._tell(False)
+
+    def _is_wanted(self) -> bool:
+        self.pulse.rest()
+        wanted = self._wanted.get()
+        self.pulse.beat(ENCODER_OPENING_S)
+        return wanted
 
     def _reload(self, name: str) -> None:
         monitors = [m for m in self._runtime.monitors if self._config.bundle_of(m.patient) == name]

@@ -11,8 +11,11 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge.clock import SystemClock
 from edge.errors import BrokerError
-from edge.mqtt_settings import Endpoint
+from edge.mqtt_settings import MqttSettings
+from edge.publish.credentials import password, tls_context
+from edge.publish.failure import ConnectFailedError, unreachable
 
 READY_S = 5.0
 
@@ -23,39 +26,38 @@ class Subscriber:
     """Receives every message below one topic filter, at QoS 1. Context manager.
 
     receive: called with topic and payload, in the subscriber's own thread.
-    Raises BrokerError on entry where the broker does not answer within five seconds.
+    Raises BrokerError on entry where the broker does not answer within five seconds, or a file
+    that the settings name cannot be used.
     """
 
-    def __init__(
-        self, endpoint: Endpoint, topic_filter: str, receive: Receive, protocol: int = 5
-    ) -> None:
-        self._endpoint = endpoint
+    def __init__(self, settings: MqttSettings, topic_filter: str, receive: Receive) -> None:
+        self._settings = settings
         self._filter = topic_filter
         self._receive = receive
         self._ready = threading.Event()
-        version = MQTTv5 if protocol == 5 else MQTTv311
+        version = MQTTv5 if settings.protocol == 5 else MQTTv311
         self._refusal = ""
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=version)
-        if endpoint.username:
-            self._client.username_pw_set(endpoint.username)
-        if endpoint.tls:
-            self._client.tls_set()
         self._client.on_connect = self._connected
         self._client.on_subscribe = self._subscribed
         self._client.on_message = self._message
 
     def __enter__(self) -> Self:
+        endpoint = self._settings.endpoint
         try:
-            self._client.connect(self._endpoint.host, self._endpoint.port)
+            self._identify()
+            self._client.connect(endpoint.host, endpoint.port)
+        except ConnectFailedError as failure:
+            raise BrokerError(str(failure)) from None
         except OSError as error:
-            why = error.strerror or error
-            raise BrokerError(f"broker {self._endpoint}: {why} (is it running?)") from None
+            why = unreachable(self._settings, error, SystemClock().utc_ns())
+            raise BrokerError(str(why)) from None
         self._client.loop_start()
         answered = self._ready.wait(READY_S)
         if self._refusal or not answered:
             self._client.loop_stop()
-            why = self._refusal or "it does not answer"
-            raise BrokerError(f"broker {self._endpoint} accepts no subscriber: {why}")
+            reason = self._refusal or "it does not answer"
+            raise BrokerError(f"broker {endpoint} accepts no subscriber: {reason}")
         return self
 
     def __exit__(
@@ -66,6 +68,14 @@ class Subscriber:
     ) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+    def _identify(self) -> None:
+        """Prove who we are, and have the broker do so, as the publisher does."""
+        endpoint = self._settings.endpoint
+        if username := self._settings.username or endpoint.username:
+            self._client.username_pw_set(username, password(self._settings))
+        if endpoint.tls:
+            self._client.tls_set_context(tls_context(self._settings))
 
     def _connected(
         self, client: Client, _data: Any, _flags: Any, code: ReasonCode, _properties: Any

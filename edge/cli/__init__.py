@@ -25,12 +25,12 @@ COMMANDS: dict[str, str] = {
     "report": "a Holter report of a recording, as HTML or PDF",
     "bench": "measure latency, cost and memory on this device, and compare reports",
     "evaluate": "judge detectors and encoders on annotated recordings",
-    "models": "list, show, verify, quantize and import encoder bundles",
+    "models": "list, show, measure, verify, quantize and import encoder bundles",
     "command": "acknowledge, pause sound, set limits, ask a running monitor for a strip",
     "alerts": "list, show and export the alerts on record",
     "config": "check, show or describe the configuration",
     "install-service": "a systemd unit that keeps `edge run` running",
-    "warmup": "compile and cache the signal kernels",
+    "warmup": "compile the signal kernels and measure what runs the encoder best",
 }
 
 DISCLAIMER = "Not a medical device. Never rely on it for diagnosis or to call for help."

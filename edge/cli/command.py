@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge.cli.broker import BROKER, broker_settings
 from edge.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _verb(verbs: Any, name: str, purpose: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         name, help=purpose, description=purpose.capitalize() + "."
     )
-    parser.add_argument("--mqtt", required=True, metavar="URI|CONFIG.toml", help="the broker")
+    parser.add_argument("--mqtt", required=True, metavar=BROKER, help="the broker")
     parser.add_argument("--base", metavar="TOPIC", help="topics begin with it (default: edge)")
     parser.add_argument("--patient", required=True, metavar="ID")
     parser.add_argument("--key", required=True, type=_named_file, metavar="NAME=FILE")
@@ -95,12 +96,7 @@ def _send(options: argparse.Namespace) -> int:
 def _broker(options: argparse.Namespace) -> MqttSettings:
     import msgspec
 
-    from edge.config import load, mqtt_settings
-
-    uri = "://" in options.mqtt
-    settings = mqtt_settings(options.mqtt) if uri else load(Path(options.mqtt)).mqtt
-    if settings is None:
-        raise UsageError(f"--mqtt {options.mqtt}: it has no [mqtt] table")
+    settings = broker_settings(options.mqtt)
     if options.base is None:
         return settings
     try:

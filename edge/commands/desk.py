@@ -6,13 +6,13 @@ import contextlib
 import logging
 import queue
 import re
-import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol
 
+from edge.action_log import record
 from edge.actions import Action, Outcome
 from edge.clock import Clock, rfc3339
 from edge.commands.policy import Accepted, Delivery, Policy, Refused, Signed
@@ -22,7 +22,8 @@ from edge.commands.settings import Verb
 from edge.commands.wire import MAX_TEXT, CommandResponse, Reason, proof_text
 from edge.messages import Topics, encode
 from edge.publish import Incoming, Publisher
-from firmware_bridge.pulse import SLOW_DISK_S, Pulse
+from edge.worker import QueueWorker
+from firmware_bridge.pulse import SLOW_DISK_S
 
 WAITING = 256
 """Messages that may wait: what the publisher may bring in one go, and some more."""
@@ -57,7 +58,7 @@ class _Heard:
     message: Incoming
 
 
-class Desk:
+class Desk(QueueWorker[_Heard]):
     """Takes commands from the publisher's thread and works on them in its own.
 
     ask: has the monitor do an action. right_time: the time in nanoseconds since 1970 where this
@@ -74,6 +75,7 @@ class Desk:
         clock: Clock,
         right_time: Callable[[], int | None],
     ) -> None:
+        super().__init__("commands", WAITING, ANSWER_S + SLOW_DISK_S)
         self._policy = policy
         self._ask = ask
         self._ledger = ledger
@@ -86,11 +88,7 @@ class Desk:
         self._done = self._failed = 0
         self._overflow = self._overflow_noted = 0
         self._overflow_of = ""
-        self._queue: queue.Queue[_Heard | None] = queue.Queue(WAITING)
         self._asked: Future[Outcome] | None = None
-        self._closing = threading.Event()
-        self.pulse = Pulse()
-        self._thread = self._new_thread()
 
     def listen(self, patient: str, signed: bool, button: bool) -> None:
         """Hear commands for a patient. Before the publisher starts."""
@@ -101,20 +99,6 @@ class Desk:
             hear = partial(self._hear, patient, True)
             self._publisher.listen(self._topics.button(patient), hear)
 
-    def start(self) -> None:
-        """Begin to work on what is heard."""
-        self._thread.start()
-
-    def restart(self) -> None:
-        """Go on in another thread, after the first one died."""
-        self._thread = self._new_thread()
-        self._thread.start()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs, or has ended because it was told to."""
-        return self._thread.is_alive() or self._closing.is_set()
-
     def close(self, timeout_s: float) -> None:
         """Hear no more; the command at work may take so long to end, and the monitor's answer is
         waited for no more.
@@ -124,8 +108,7 @@ class Desk:
             asked.cancel()
         with contextlib.suppress(queue.Full):  # then it wakes by what waits
             self._queue.put_nowait(None)
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        self._join(timeout_s)
 
     @property
     def counts(self) -> CommandCounts:
@@ -142,23 +125,17 @@ class Desk:
             self._overflow += 1
             self._overflow_of = patient
 
-    def _new_thread(self) -> threading.Thread:
-        return threading.Thread(target=self._run, name="edge-commands", daemon=True)
-
     def _next(self) -> _Heard | None:
-        self.pulse.rest()
-        heard = self._queue.get()
-        self.pulse.beat(ANSWER_S + SLOW_DISK_S)
+        heard = super()._next()
         return None if self._closing.is_set() else heard
 
-    def _run(self) -> None:
-        while (heard := self._next()) is not None:
-            self._note_overflow()
-            try:
-                self._work(heard)
-            except Exception:  # one command's failure is not the next one's
-                self._failed += 1
-                _log.exception("a command for %s failed", heard.patient)
+    def _handle(self, heard: _Heard) -> None:
+        self._note_overflow()
+        try:
+            self._work(heard)
+        except Exception:  # one command's failure is not the next one's
+            self._failed += 1
+            _log.exception("a command for %s failed", heard.patient)
 
     def _note_overflow(self) -> None:
         if fresh := self._overflow - self._overflow_noted:
@@ -201,10 +178,7 @@ class Desk:
         self._done += outcome.done
         self._failed += not outcome.done
         reason: Reason | Literal[""] = "" if outcome.done else "not_possible"
-        _log.info(
-            "%s for %s by %r: %s",
-            *(accepted.verb, heard.patient, accepted.action.by, outcome.text),
-        )
+        record(accepted.action, outcome)
         self._answer(heard, accepted.verb, accepted.signed, reason, outcome.text)
 
     def _outcome(self, action: Action) -> Outcome:

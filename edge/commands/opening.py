@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -46,7 +45,6 @@ def open_desk(
     desk = Desk(policy, runtime.ask, outbox, publisher, config.mqtt.topics, clock, right_time)
     for patient in config.patient:
         desk.listen(patient.id, signed=bool(settings.keys), button=bool(settings.unsigned))
-    logging.getLogger("edge.commands.desk").setLevel(logging.INFO)  # who asked what is on record
     desk.start()
     stack.callback(desk.close, DESK_S)
     return desk

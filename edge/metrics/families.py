@@ -127,12 +127,14 @@ def patient_families(
         ("edge_link_silent_seconds", "Since the newest sample or reading.", "silent_s"),
         ("edge_battery_percent", "Charge of the device.", "battery_percent"),
         ("edge_signal_quality", "0 (unusable) to 1 (clean), over the leads.", "quality"),
+        ("edge_encoder_shed", "1 while it rests because the engine is behind.", "encoder_shed"),
     ):
         rows = [((each.patient,), getattr(each, field)) for each in health.patients]
         yield _gauges(name, about, PATIENT, rows)
     for name, about, field in (
         ("edge_link_reconnects", "Openings after the first.", "reconnects"),
         ("edge_model_failures", "Encoders that failed; rules alone went on.", "model_failures"),
+        ("edge_encoder_late_hops", "Hops missed while the encoder rested.", "late_hops"),
     ):
         rows = [((each.patient,), getattr(each, field)) for each in health.patients]
         yield _counters(name, about, PATIENT, rows)

@@ -12,7 +12,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from edge.errors import ConfigError, UsageError
 from edge.health.report import HealthReporter
 from edge.metrics.settings import MetricsSettings
-from firmware_bridge.pulse import Pulse
+from edge.worker import Worker
 from firmware_bridge.transports.sockets import Endpoint
 from firmware_bridge.transports.web_origin import own_names, reached_by_own_name
 
@@ -27,13 +27,15 @@ REQUEST_S = 5.0
 POLL_S = 0.2
 
 
-class MetricsServer:
-    """Answers every GET with the figures of that moment.
+class MetricsServer(Worker):
+    """Answers every GET with the figures of that moment. Its pulse never beats: only its death is
+    noticed.
 
     Raises UsageError where prometheus-client is missing, ConfigError where it cannot listen.
     """
 
     def __init__(self, settings: MetricsSettings, reporter: HealthReporter) -> None:
+        super().__init__("metrics")
         at = settings.endpoint
         app = _application(settings, reporter)
         if at.is_loopback:
@@ -47,37 +49,18 @@ class MetricsServer:
             ) from None
         self.endpoint = Endpoint(at.host, self._server.server_port)
         """Where it listens."""
-        self.pulse = Pulse()
-        """Never beats: only its death is noticed."""
-        self._closing = False
-        self._thread = self._new_thread()
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def restart(self) -> None:
-        """Go on in another thread, after the first one died."""
-        self._thread = self._new_thread()
-        self._thread.start()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs, or has ended because it was told to."""
-        return self._thread.is_alive() or self._closing
 
     def close(self, timeout_s: float = REQUEST_S) -> None:
         """Answer no more; a request under way is left to itself after `timeout_s`."""
-        self._closing = True
+        self._closing.set()
         if self._thread.is_alive():
             # For as long as a request lasts, `shutdown` waits and cannot be told for how long.
             threading.Thread(target=self._server.shutdown, daemon=True).start()
-            self._thread.join(timeout_s)
+            self._join(timeout_s)
         self._server.server_close()
 
-    def _new_thread(self) -> threading.Thread:
-        serve = self._server.serve_forever
-        return threading.Thread(target=serve, args=(POLL_S,), name="edge-metrics", daemon=True)
+    def _run(self) -> None:
+        self._server.serve_forever(POLL_S)
 
 
 class _Server(WSGIServer):

@@ -62,7 +62,7 @@ class Inbox:
             self.too_large += 1
             return
         for topic_filter, handler in self._handlers:
-            if topic_matches_sub(topic_filter, message.topic):
+            if _matches(topic_filter, message.topic):
                 self._hand(handler, message)
 
     def _hand(self, handler: Handler, message: Incoming) -> None:
@@ -72,6 +72,13 @@ class Inbox:
             self.failures += 1
             if self.failures in SAID_FAILURES:
                 _log.exception("a listener failed on a message (%d so far)", self.failures)
+
+
+def _matches(topic_filter: str, topic: str) -> bool:
+    """As MQTT has it; paho, which builds a tree each time, is asked about wildcards only."""
+    if "+" in topic_filter or "#" in topic_filter:
+        return topic_matches_sub(topic_filter, topic)
+    return topic_filter == topic
 
 
 __all__ = ["MAX_CORRELATION_BYTES", "MAX_PACKET_BYTES", "Handler", "Inbox", "Incoming"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import select
+import selectors
 import socket
 import ssl
 import threading
@@ -56,6 +56,8 @@ CONNECT_TIMEOUT_S = 5.0
 CONNACK_TIMEOUT_S = 10.0
 CONNACK_POLL_S = 0.1
 GOODBYE_ROUNDS = 5
+Selector = getattr(selectors, "PollSelector", selectors.DefaultSelector)
+"""Not `select`, which takes no file descriptor above 1023: a gateway may have thousands open."""
 READ_AT_ONCE = 64
 """Messages to us that are read before what is to be sent gets its turn."""
 
@@ -137,12 +139,12 @@ class Session:
         self._check()
         return info.mid
 
-    def subscribe(self, filters: Sequence[str]) -> None:
-        """Have the broker send what matches, at QoS 1. Raises ConnectionLostError."""
+    def subscribe(self, filters: Sequence[str], qos: int = 1) -> None:
+        """Have the broker send what matches. Raises ConnectionLostError."""
         if not filters:
             return
-        options = SubscribeOptions(qos=1, retainAsPublished=True)
-        wanted: Any = [(each, options if self._five else 1) for each in filters]
+        options = SubscribeOptions(qos=qos, retainAsPublished=True)
+        wanted: Any = [(each, options if self._five else qos) for each in filters]
         _, mid = self._client.subscribe(wanted)
         self._check()
         if mid is not None:
@@ -168,13 +170,17 @@ class Session:
         """Until the broker says something, one of the others is readable, or time is up."""
         sock = self._socket()
         buffered = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
-        writers = [sock] if self._client.want_write() else []
-        ready, writable, _ = select.select(
-            [sock, *others], writers, [], 0.0 if buffered else timeout_s
-        )
-        if sock in ready or buffered:
+        write = selectors.EVENT_WRITE if self._client.want_write() else 0
+        with Selector() as waiting:
+            waiting.register(sock, selectors.EVENT_READ | write)
+            for other in others:
+                waiting.register(other, selectors.EVENT_READ)
+            ready = waiting.select(0.0 if buffered else timeout_s)
+        events = next((found for key, found in ready if key.fileobj is sock), 0)
+        if events & selectors.EVENT_READ or buffered:
             self._read()
-        if writable:
+            _hear_at_once(sock)
+        if events & selectors.EVENT_WRITE:
             self._client.loop_write()
         self._client.loop_misc()
 
@@ -252,6 +258,7 @@ class Session:
                 raise hung_up(self._settings, self._said) from None
         if self._connack.is_failure:
             raise refused(self._settings, self._connack.value, str(self._connack))
+        self._client.on_log = None  # else paho puts every packet into words
 
     def _socket(self) -> Any:
         sock = self._client.socket()
@@ -315,6 +322,15 @@ class Session:
 def _send_at_once(_client: Client, _data: object, sock: Any) -> None:
     """Else an alert waits up to 40 ms for the acknowledgement of the state sent before it."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _hear_at_once(sock: Any) -> None:
+    """Else a broker that waits for the kernel's acknowledgement before it sends more (Nagle, as
+    Mosquitto does) tells up to 40 ms late that it has an alert. Linux forgets it at each read.
+    """
+    if quick_ack := getattr(socket, "TCP_QUICKACK", None):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, quick_ack, 1)
 
 
 __all__ = [

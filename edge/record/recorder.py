@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import threading
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from edge.record.shelf import Shelf
 from edge.record.track import Happening, Track
 from edge.record.volume import Volume
 from edge.record_settings import RecordSettings
-from firmware_bridge.pulse import SLOW_DISK_S, Pulse
+from edge.worker import QueueWorker
 from firmware_bridge.stream import Chunk
 
 __all__ = ["Recorder", "RecordingCounts"]
@@ -57,11 +56,12 @@ class _Batch:
     dropped: int
 
 
-class Recorder:
+class Recorder(QueueWorker[_Batch]):
     """Records every patient of a run. An `Observer` of the runtime; it never raises there."""
 
     def __init__(self, settings: RecordSettings, clock: Clock) -> None:
         """Raises StorageError where the directory cannot be written."""
+        super().__init__("recorder", WAITING)
         self._settings = settings
         self._clock = clock
         self._shelf = Shelf(settings)
@@ -71,12 +71,7 @@ class Recorder:
         self._due_ns = self._ticked_due_ns = clock.monotonic_ns()
         self._dropped = self._dropped_before = 0
         self._refused = 0
-        self._queue: queue.Queue[_Batch | None] = queue.Queue(WAITING)
         self._tracks: dict[str, tuple[Track, Volume]] = {}
-        self._closing = False
-        self.pulse = Pulse()
-        """Beats at every batch."""
-        self._thread = self._new_thread()
 
     @property
     def counts(self) -> RecordingCounts:
@@ -85,36 +80,11 @@ class Recorder:
         unrecorded = self._refused + self._dropped_before + self._dropped
         return RecordingCounts(written, unrecorded)
 
-    def start(self) -> None:
-        """Begin to write what is handed over."""
-        self._thread.start()
-
-    def restart(self) -> None:
-        """Go on in another thread, after the first one died."""
-        self._thread = self._new_thread()
-        self._thread.start()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs, or has ended because it was told to."""
-        return self._thread.is_alive() or self._closing
-
-    @property
-    def queued(self) -> int:
-        """Batches that wait for the disk."""
-        return self._queue.qsize()
-
     def close(self, timeout_s: float) -> None:
         """Write what waits, for so long at most, and complete the files; once."""
-        if self._closing:
-            return
-        self._hand_over()
-        self._closing = True
-        try:
-            self._queue.put(None, timeout=timeout_s)
-        except queue.Full:
-            return
-        self._thread.join(timeout_s)
+        if not self._closing.is_set():
+            self._hand_over()
+        super().close(timeout_s)
 
     def stepped(self, monitor: Monitor, step: Step) -> None:
         """Keep what the pipeline brought forth."""
@@ -148,26 +118,18 @@ class Recorder:
                 log.warning("recording: the disk is too slow; what it cannot take is left out")
             self._dropped += _samples(happenings)
 
-    def _new_thread(self) -> threading.Thread:
-        return threading.Thread(target=self._run, name="edge-record", daemon=True)
+    def _handle(self, batch: _Batch) -> None:
+        by_patient: dict[str, list[Happening]] = {}
+        for each in batch.happenings:
+            by_patient.setdefault(each.monitor.patient.id, []).append(each)
+        for patient, happenings in by_patient.items():
+            try:
+                self._write(patient, happenings, batch)
+            except Exception:  # a defect of ours ends a batch, not the recording
+                log.exception("recording of %s", patient)
+                self._refused += _samples(happenings)
 
-    def _next(self) -> _Batch | None:
-        self.pulse.rest()
-        batch = self._queue.get()
-        self.pulse.beat(SLOW_DISK_S)
-        return batch
-
-    def _run(self) -> None:
-        while (batch := self._next()) is not None:
-            by_patient: dict[str, list[Happening]] = {}
-            for each in batch.happenings:
-                by_patient.setdefault(each.monitor.patient.id, []).append(each)
-            for patient, happenings in by_patient.items():
-                try:
-                    self._write(patient, happenings, batch)
-                except Exception:  # a defect of ours ends a batch, not the recording
-                    log.exception("recording of %s", patient)
-                    self._refused += _samples(happenings)
+    def _complete(self) -> None:
         for _, volume in self._tracks.values():
             volume.close()
 

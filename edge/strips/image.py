@@ -19,6 +19,7 @@ from edge.mqtt_settings import MqttSettings
 from edge.publish import Publisher
 from edge.strips import render_png
 from edge.strips.png import check_pillow
+from edge.worker import Worker
 
 __all__ = ["BYTES_MAX", "StripImages", "strip_images"]
 
@@ -44,20 +45,19 @@ def strip_images(settings: MqttSettings | None, publisher: Publisher | None) -> 
     return StripImages(publisher, settings.topics)
 
 
-class StripImages:
+class StripImages(Worker):
     """A `Sink` and `StripSink`: paints in a thread of its own, the newest strip of each patient
     only, and retains the picture.
     """
 
     def __init__(self, publisher: Publisher, topics: Topics) -> None:
+        super().__init__("pictures")
         self._publisher = publisher
         self._topics = topics
         self._alerts: OrderedDict[str, AlertMessage] = OrderedDict()
         self._newest: dict[str, tuple[StripMessage, AlertMessage | None]] = {}
         self._changed = threading.Condition()
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name="edge-strip-images", daemon=True)
-        self._thread.start()
+        self.start()
 
     def alert(self, message: AlertMessage) -> None:
         """Remember why, for the strip to come."""
@@ -85,9 +85,9 @@ class StripImages:
     def close(self) -> None:
         """Paint what waits, for a short while."""
         with self._changed:
-            self._closing = True
+            self._closing.set()
             self._changed.notify()
-        self._thread.join(CLOSE_S)
+        self._join(CLOSE_S)
 
     def _run(self) -> None:
         while (work := self._next()) is not None:
@@ -101,8 +101,10 @@ class StripImages:
             self._publisher.retain(topic, picture, 1, EXPIRY_S, "image/png")
 
     def _next(self) -> tuple[StripMessage, AlertMessage | None] | None:
+        self.pulse.rest()
         with self._changed:
-            self._changed.wait_for(lambda: self._newest or self._closing)
+            self._changed.wait_for(lambda: self._newest or self._closing.is_set())
             if not self._newest:
                 return None
+            self.pulse.beat()
             return self._newest.pop(next(iter(self._newest)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import threading
 from collections.abc import Callable, Iterable
 
 from edge.messages import StripMessage
@@ -12,6 +11,8 @@ from edge.monitor import Monitor
 from edge.strips.codec import strip_message
 from edge.strips.cut import Cut
 from edge.strips.cutter import StripCutter
+from edge.worker import QueueWorker
+from firmware_bridge.pulse import PATIENCE_S
 
 __all__ = ["Strips"]
 
@@ -21,29 +22,23 @@ WAITING = 64
 log = logging.getLogger(__name__)
 
 
-class Strips(StripCutter):
+class Strips(StripCutter, QueueWorker[Cut]):
     """An `Observer` that hands each strip to `deliver` as a message, from a thread of its own."""
 
     def __init__(self, deliver: Callable[[StripMessage], None]) -> None:
-        super().__init__(self._offer)
+        StripCutter.__init__(self, self._offer)
+        QueueWorker.__init__(self, "strips", WAITING, PATIENCE_S)
         self._deliver = deliver
-        self._queue: queue.Queue[Cut | None] = queue.Queue(WAITING)
-        self._thread = threading.Thread(target=self._run, name="edge-strips", daemon=True)
 
-    def start(self, monitors: Iterable[Monitor]) -> None:
+    def start(self, monitors: Iterable[Monitor] = ()) -> None:
         """Begin, and give these monitors' patients strips on request."""
         self.watch(monitors)
-        self._thread.start()
+        super().start()
 
     def close(self, timeout_s: float) -> None:
         """Cut what waits, and hand it over for so long at most."""
         self.finish()
-        try:
-            self._queue.put(None, timeout=timeout_s)
-        except queue.Full:
-            return
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+        super().close(timeout_s)
 
     def _offer(self, cut: Cut) -> bool:
         try:
@@ -55,9 +50,10 @@ class Strips(StripCutter):
             return False
         return True
 
-    def _run(self) -> None:
-        while (cut := self._queue.get()) is not None:
-            try:
-                self._deliver(strip_message(cut))
-            except Exception:  # a defect of ours ends a strip, not the others
-                log.exception("strip of %s", cut.patient)
+    def _handle(self, cut: Cut) -> None:
+        try:
+            message = strip_message(cut)
+            self.pulse.rest()  # sinks that hang are not to be taken for strips that do
+            self._deliver(message)
+        except Exception:  # a defect of ours ends a strip, not the others
+            log.exception("strip of %s", cut.patient)

@@ -28,6 +28,7 @@ class NoView:
 
     watchers: tuple[Ward, ...] = ()
     url: str | None = None
+    server: None = None
 
     def start(self, monitors: Sequence[Monitor]) -> None:
         """Nothing to show."""

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from edge.action_log import record
 from edge.actions import Action, Outcome
 from edge.view.hub import Hub, Viewer
 from edge.view.requests import FetchStrip, Request, action_of, parse_request
@@ -38,6 +39,10 @@ class Attendance:
         self._ward = ward
         self._hub = hub
         self._ask = ask
+        self._door = asyncio.Lock()
+
+    def open_door(self) -> None:
+        """Another loop serves from now on: a lock is bound to the one that it was used in."""
         self._door = asyncio.Lock()
 
     async def __call__(self, socket: WebSocket) -> None:
@@ -89,7 +94,9 @@ class Attendance:
             if strip:
                 viewer.document(strip)
         else:
-            outcome = await self._done(action_of(request))
+            action = action_of(request)
+            outcome = await self._done(action)
+            record(action, outcome)
         viewer.document(
             document("outcome", request=request.request, done=outcome.done, text=outcome.text)
         )

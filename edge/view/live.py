@@ -21,7 +21,7 @@ from edge.view.access import Access
 from edge.view.app import application
 from edge.view.attendance import Attendance
 from edge.view.hub import Hub
-from edge.view.server import BoundedListener, ViewServer
+from edge.view.server import ViewServer
 from edge.view.ward import Ward
 from edge.view_settings import ViewSettings
 from firmware_bridge.errors import SourceError
@@ -60,9 +60,9 @@ class LiveView:
         self._hub = Hub()
         self.ward = Ward(signal, clock)
         access = Access(token, settings.names, port, self._secure, clock)
-        attend = Attendance(self.ward, self._hub, self._ask)
-        app = application(access, self._hub, attend)
-        self._server = ViewServer(app, BoundedListener.over(listening), tls, self._look)
+        self._attend = Attendance(self.ward, self._hub, self._ask)
+        app = application(access, self._hub, self._attend)
+        self.server = ViewServer(app, listening, tls, self._look)
 
     @property
     def watchers(self) -> tuple[Ward, ...]:
@@ -78,17 +78,18 @@ class LiveView:
     def start(self, monitors: Sequence[Monitor]) -> None:
         """Show these patients from now on."""
         self.ward.admit(monitors)
-        self._server.start()
+        self.server.start()
 
     def close(self) -> None:
         """Say goodbye to the viewers and close the port."""
-        self._server.stop()
+        self.server.stop()
 
     def _ask(self, action: Action) -> Future[Outcome]:
         return self._runtime().ask(action)
 
     async def _look(self) -> None:
         """Pass on what has happened, twenty times a second."""
+        self._attend.open_door()
         faults = 0
         while faults < FAULTS_MAX:
             await asyncio.sleep(LOOK_S)

@@ -17,6 +17,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from edge.errors import EdgeError
 from edge.view.requests import REQUEST_BYTES_MAX
+from edge.worker import Worker
 
 __all__ = ["BoundedListener", "ViewServer"]
 
@@ -34,21 +35,23 @@ WRITE_BYTES_MAX = 1 << 20
 FRAGMENTS_MAX = 64
 START_S = 10.0
 STOP_S = 3.0
+POLL_S = 0.1
 HEADER_BYTES_MAX = 16_384
 
 log = logging.getLogger(__name__)
 
 
-class ViewServer:
+class ViewServer(Worker):
     """Serves an application until stopped. beside: runs in the same loop, as long as it."""
 
     def __init__(
         self,
         app: ASGIApp,
-        listening: BoundedListener,
+        listening: socket.socket,
         tls: ssl.SSLContext | None,
         beside: Callable[[], Awaitable[None]],
     ) -> None:
+        super().__init__("view")
         self._listening = listening
         self._beside = beside
         config = uvicorn.Config(
@@ -73,42 +76,47 @@ class ViewServer:
         )
         config.load()
         config.ssl = tls
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, name="edge-view", daemon=True)
+        self._config = config
         self._started = threading.Event()
         self._fault: Exception | None = None
 
     def start(self) -> None:
         """Serve. Raises EdgeError where that cannot be."""
-        self._thread.start()
+        super().start()
         if not self._started.wait(START_S) or self._fault:
             raise EdgeError(f"view: the page cannot be served: {self._fault or 'it hangs'}")
 
     def stop(self) -> None:
         """End the thread; waits 3 s at most."""
-        self._server.should_exit = True
-        if self._thread.is_alive():
-            self._thread.join(STOP_S)
+        self._closing.set()
+        self._join(STOP_S)
         self._listening.close()
 
     def _run(self) -> None:
         try:
-            with asyncio.Runner(loop_factory=_Loop) as runner:
-                runner.run(self._serve())
+            with BoundedListener.over(self._listening.dup()) as listener:
+                try:
+                    with asyncio.Runner(loop_factory=_Loop) as runner:
+                        runner.run(self._serve(listener))
+                finally:
+                    listener.hang_up()
         except Exception as error:  # a defect of the page's ends the page, nothing else
             self._fault = error
             log.exception("the live page has ended")
         finally:
             self._started.set()
 
-    async def _serve(self) -> None:
+    async def _serve(self, listener: BoundedListener) -> None:
+        server = uvicorn.Server(self._config)
         beside = asyncio.ensure_future(self._beside())
-        serving = asyncio.ensure_future(self._server.serve([self._listening]))
-        while not self._server.started and not serving.done():
+        serving = asyncio.ensure_future(server.serve([listener]))
+        while not server.started and not serving.done():
             await asyncio.sleep(0.01)
         self._started.set()
-        await asyncio.wait([beside, serving], return_when=asyncio.FIRST_COMPLETED)
-        self._server.should_exit = True
+        while not (self._closing.is_set() or beside.done() or serving.done()):
+            self.pulse.beat()
+            await asyncio.sleep(POLL_S)
+        server.should_exit = True
         await serving
         if beside.done():
             beside.result()
@@ -129,6 +137,11 @@ class BoundedListener(socket.socket):
         return made
 
     _open: list[tuple[socket.socket, str]]
+
+    def hang_up(self) -> None:
+        """On all whose connection is open yet, for nobody will answer them."""
+        for connection, _ in self._open:
+            connection.close()
 
     def accept(self) -> tuple[socket.socket, Any]:
         """The next connection. Raises ConnectionAbortedError where there are too many."""

@@ -17,6 +17,7 @@ from edge.publish.packets import Outgoing
 from edge.publish.replies import EXPIRY_S, WAITING, Replies
 from tests.edge.test_publish import has_all, publishing, raise_alerts, until
 from tests.mosquitto import HOST, Mosquitto, needs_mosquitto
+from tests.patience import WAIT_S
 
 SECOND_NS = 1_000_000_000
 
@@ -95,6 +96,27 @@ class TestOnABroker:
             (b"live", True),
             (b"last", False),
         ]
+
+    def test_no_number_of_messages_too_large_keeps_others_away(
+        self, broker: Mosquitto, path: Path
+    ) -> None:
+        """Each of them would keep a place in the broker's window of 20 at QoS 1."""
+        heard: list[Incoming] = []
+        with publishing(path, start=False, url=broker.url, base="many") as (_, publisher):
+            publisher.listen("many/x", heard.append)
+            publisher.start()
+            wait_until_heard(broker, "many/x", heard)
+            lines = ("x" * MAX_PACKET_BYTES + "\n") * 25
+            command = ["mosquitto_pub", "-h", HOST, "-p", str(broker.port)]
+            subprocess.run(
+                [*command, "-t", "many/x", "-q", "1", "-l"],
+                input=lines.encode(),
+                check=True,
+                timeout=WAIT_S,
+            )
+            broker.publish("many/x", "last")
+            until(lambda: heard[-1].payload == b"last")
+            assert {each.payload for each in heard} == {b"?", b"last"}
 
     def test_an_older_broker_sends_what_is_too_large_and_it_is_dropped(
         self, broker: Mosquitto, path: Path

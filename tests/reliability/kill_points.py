@@ -35,7 +35,7 @@ AT = 420
 FIRST_POINTS = 6
 """A sample begins at one of these, so that it meets calls that are made seldom."""
 PR_SET_PTRACER, PR_SET_PTRACER_ANY = 0x59616D61, -1
-PUBLISHER = "edge-mqtt"
+PUBLISHER = "edge-publisher"
 
 _null = os.open("/dev/null", os.O_RDWR)
 _pair = socket.socketpair()

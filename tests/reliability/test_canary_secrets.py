@@ -24,7 +24,7 @@ needs_passwd = pytest.mark.skipif(
 
 
 def run_of(folder: Path, url: str) -> tuple[str, str, str]:
-    """Output, errors, and what the kernel shows of a process that has told ten states."""
+    """Output, errors, and what the kernel shows of a process that has told states and an alert."""
     (folder / "password").write_text(CANARY + "\n")
     (folder / "config.toml").write_text(
         f'[mqtt]\nurl = "{url}"\nusername = "edge"\npassword_file = "{folder}/password"\n'
@@ -41,7 +41,7 @@ def run_of(folder: Path, url: str) -> tuple[str, str, str]:
         lines: list[str] = []
         for line in process.stdout:
             lines.append(line)
-            if sum('"event":"state"' in each for each in lines) >= 3:
+            if sum('"event":"state"' in each for each in lines) >= 3 and _has_told("".join(lines)):
                 break
         shown = "".join(
             Path(f"/proc/{process.pid}/{name}").read_bytes().decode(errors="replace")

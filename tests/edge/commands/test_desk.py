@@ -242,7 +242,7 @@ def test_so_many_commands_a_minute_reach_the_monitor(world: StandIns, desk: Desk
 def test_who_asked_is_on_record_and_the_key_is_not(
     world: StandIns, desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, "edge.commands"):
+    with caplog.at_level(logging.INFO, "edge.action_log"):
         world.send(command(by="Jo"))
         answers(world, 1)
     assert "acknowledge for bed-3 by 'Jo (ward)': done so" in caplog.text

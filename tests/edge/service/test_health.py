@@ -83,7 +83,7 @@ def test_health_is_published_by_its_schema(tmp_path, monkeypatch):
     assert last["broker"]["connected"]
     assert last["recording"]["unrecorded"] == 0
     assert set(last["parts"]) == {
-        "engine", "link of p1", "sinks", "publisher", "recorder", "health",
+        "engine", "link of p1", "sinks", "publisher", "recorder", "health", "strips", "bundles",
     }  # fmt: skip
     assert last["patients"][0]["patient"] == "p1"
     assert last["process"]["rss_bytes"] > 10_000_000

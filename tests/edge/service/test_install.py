@@ -153,15 +153,16 @@ def test_a_page_for_other_machines_is_let_out(configured, tmp_path):
     assert value(unit_text(configured("sim:", more=more)), "IPAddressDeny") == []
 
 
-@pytest.mark.parametrize("device", ["auto", "cpu", "onnxruntime", "litert"])
+@pytest.mark.parametrize("device", ["auto", "cpu", "onnxruntime", "litert", "cpu:2"])
 def test_an_encoder_on_the_processor_is_given_no_device(configured, device):
     text = unit_text(configured("sim:", more=f'[encoder]\ndevice = "{device}"'))
     assert value(text, "PrivateDevices") == ["yes"]
 
 
-def test_an_encoder_on_a_provider_is_given_its_devices(configured, monkeypatch):
+@pytest.mark.parametrize("device", ["CUDAExecutionProvider", "tensorrt", "edgetpu"])
+def test_an_encoder_on_a_provider_is_given_its_devices(configured, monkeypatch, device):
     monkeypatch.setattr("edge.service.needs._exists", lambda _: True)
-    more = '[encoder]\ndevice = "CUDAExecutionProvider"'
+    more = f'[encoder]\ndevice = "{device}"'
     text = unit_text(configured("serial:///dev/ttyACM0?device=native", more=more))
     assert value(text, "SupplementaryGroups") == ["dialout render video"]
     for closed in ("PrivateDevices", "PrivateUsers", "DeviceAllow"):

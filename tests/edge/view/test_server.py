@@ -151,7 +151,7 @@ def test_a_viewer_is_shown_everything_each_sample_once(ward):
     assert "p1" in [state["patient"] for state in states if state]
 
 
-def test_what_is_asked_reaches_the_monitor(ward):
+def test_what_is_asked_reaches_the_monitor_and_the_log(ward, caplog):
     view, asked, (bed, _) = ward
     bed.strip()
     with feed(view.url) as connection:
@@ -161,6 +161,7 @@ def test_what_is_asked_reaches_the_monitor(ward):
         outcome = until(connection, is_a("outcome"))[-1]
         assert (outcome["request"], outcome["done"]) == (7, True)
         assert asked.actions[-1] == Acknowledge("p1", "a1", "page")
+        assert "acknowledge for p1 by 'page': Acknowledge done" in caplog.text
         number = next(each["number"] for each in told if is_a("strip_ready")(each))
         fetch = {"do": "fetch_strip", "request": 8, "patient": "p1", "number": number}
         connection.send(json.dumps(fetch))
