@@ -6,16 +6,15 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge.alarm_memory import AlarmMemory
 from edge.announce import Announcer
 from edge.assemble import add_patients
-from edge.bundles import Bundles
+from edge.bundles import ENCODER_OPENING_S, Bundles
 from edge.clock import Clock
 from edge.commands.opening import open_desk
 from edge.config import Config
-from edge.display import Display
 from edge.home_assistant.announcement import announce
 from edge.lsl_feed import open_lsl
 from edge.messages import AlertMessage
@@ -34,10 +33,10 @@ from edge.strips.service import Strips
 from edge.view import open_view
 from firmware_bridge.source import Source
 
-__all__ = ["Parts"]
+if TYPE_CHECKING:
+    from edge.display import Display
 
-ENCODER_OPENING_S = 300.0
-"""How long the engine may be silent while an encoder is opened: TensorRT compiles it first."""
+__all__ = ["Parts"]
 
 
 class Parts:
@@ -59,10 +58,12 @@ class Parts:
     ) -> None:
         self._config, self._clock, self._display, self._stack = config, clock, display, stack
         self._tally = AlertTally()
+        self._lsl = open_lsl(config.lsl, clock, stack)
         self._outbox, self._publisher = _connected(config, clock, stack)
         self._memory = AlarmMemory(self._outbox)
         self._view = open_view(config, clock, lambda: self.runtime, stack)
         next_seq = self._outbox.next_seq if self._outbox else _Counter().next_seq
+        self._pictures = strip_images(config.mqtt, self._publisher)
         self._announcer = Announcer(self._sinks(), next_seq, clock, self._memory.snapshot)
         recorded = config.record.directory
         self._recorder = Recorder(config.record, clock) if recorded else None
@@ -93,7 +94,8 @@ class Parts:
         if self._recorder:
             self._recorder.start()
             stack.callback(self._recorder.close, closing.RECORDER_S)
-        self._upkeep.start()
+        beside = (self._strips, self._pictures, self._view.server, self._lsl, self.reloader)
+        self._upkeep.start(each for each in beside if each)
         stack.callback(self._upkeep.close)
 
     def close(self) -> None:
@@ -115,15 +117,14 @@ class Parts:
         if self._outbox and self._publisher and mqtt:
             sinks.append(MqttSink(self._outbox, self._publisher, mqtt.topics))
         sinks.append(_Tallied(self._display, self._tally))
-        if images := strip_images(mqtt, self._publisher):
-            sinks.append(images)
+        if self._pictures:
+            sinks.append(self._pictures)
         sinks += [load_sink(each.name, each.options) for each in self._config.sink]
         return [*sinks, *self._view.watchers]
 
     def _observers(self) -> list[Observer]:
-        lsl = open_lsl(self._config.lsl, self._clock, self._stack)
         wanted: list[Observer | None] = [
-            *(self._announcer, self._display, self._recorder, self._strips, lsl),
+            *(self._announcer, self._display, self._recorder, self._strips, self._lsl),
             *self._view.watchers,
         ]
         return [each for each in wanted if each]

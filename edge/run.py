@@ -8,13 +8,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from edge.clock import SystemClock
 from edge.config import Config
-from edge.display import Display, TextDisplay
 from edge.errors import Exit, MonitorError
 from edge.monitor import Monitor
 from edge.ndjson import JsonDisplay
@@ -25,6 +24,9 @@ from edge.service.deadline import ExitDeadline
 from edge.service.notify import Notifier
 from edge.terminal import is_attached
 from firmware_bridge.source import Source, open_source
+
+if TYPE_CHECKING:
+    from edge.display import Display
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def run(
     """
     logging.basicConfig(format="%(levelname)s: %(message)s", handlers=[StderrHandler()])
     logging.getLogger("edge.reload").setLevel(logging.INFO)  # whoever asks is answered
-    display = display or (JsonDisplay() if options.json else TextDisplay(options.strips))
+    display = display or (JsonDisplay() if options.json else _text(options.strips))
     with ExitStack() as stack:
         leaving = ExitDeadline(Notifier().stopping)
         stack.callback(leaving.cancel)
@@ -65,6 +67,12 @@ def run(
             parts.close()
         display.ended(parts.report())
     return _exit_code(parts.runtime.monitors, caught)
+
+
+def _text(strips: bool) -> Display:
+    from edge.display import TextDisplay  # and what draws on terminals, which programs do not need
+
+    return TextDisplay(strips)
 
 
 def _exit_code(monitors: tuple[Monitor, ...], caught: list[int]) -> int:

@@ -11,8 +11,9 @@ from edge.assemble import alarms, encoder_factory, segment_settings
 from edge.bench.laps import Laps, Timed
 from edge.bench.recording import Recording
 from edge.config import Signal
+from edge.encoder_lease import EncoderFactory
 from edge.networks import Networks
-from edge.pipeline import Alarms, EncoderFactory, Pipeline
+from edge.pipeline import Alarms, Pipeline
 from firmware_bridge.protocols import Decoder
 from firmware_bridge.stream import StreamFormat
 from firmware_bridge.timeline import Timeline

@@ -20,16 +20,17 @@ def main(bundle: str, device: str) -> dict[str, int]:
     """Start as `edge run` does, and say when each part was done."""
     now_ns = SystemClock().monotonic_ns
     reached = {"interpreter": now_ns()}
-    for library in LIBRARIES:
-        import_module(library)
-    reached["libraries"] = now_ns()
-    from edge.cli.warmup import KERNEL_MODULES
+    from edge.cli.warmup import load_kernels
+    from edge.lean_start import lean_start
 
-    for module in KERNEL_MODULES:
-        import_module(module)
-    reached["kernels"] = now_ns()
-    for module in ROOMS:
-        import_module(module)
+    with lean_start():
+        for library in LIBRARIES:
+            import_module(library)
+        reached["libraries"] = now_ns()
+        load_kernels()
+        reached["kernels"] = now_ns()
+        for module in ROOMS:
+            import_module(module)
     reached["edge"] = now_ns()
     return reached | (_network(bundle, device) if bundle != "none" else {})
 

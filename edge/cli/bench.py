@@ -87,11 +87,16 @@ def run(options: argparse.Namespace) -> int:
     """Measure, and print the report."""
     if options.for_s is not None and options.for_s > MOST_S:
         raise UsageError(f"--for {options.for_s:g}: at most {MOST_S:g} s")
-    import msgspec
+    from edge.cli.warmup import load_kernels
+    from edge.lean_start import lean_start
 
-    from edge.bench.page import check_target, write_page
-    from edge.bench.run import Options, bench
-    from edge.bench.tables import show
+    with lean_start():
+        load_kernels()
+        import msgspec
+
+        from edge.bench.page import check_target, write_page
+        from edge.bench.run import Options, bench
+        from edge.bench.tables import show
 
     if options.html is not None:
         check_target(options.html)

@@ -46,9 +46,14 @@ def positive(text: str) -> float:
 def run(options: argparse.Namespace) -> int:
     """Run what is configured, or the one source named."""
     _survive_early_hangups()
-    from edge.config import Tree, load
-    from edge.run import RunOptions, with_bundle
-    from edge.run import run as run_configured
+    from edge.cli.warmup import load_kernels
+    from edge.lean_start import lean_start
+
+    with lean_start():
+        load_kernels()
+        from edge.config import Tree, load
+        from edge.run import RunOptions, with_bundle
+        from edge.run import run as run_configured
 
     flags: Tree = {}
     if options.source:

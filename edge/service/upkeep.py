@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from edge.announce import Announcer
 from edge.clock import Clock
@@ -15,7 +16,6 @@ from edge.config import Config
 from edge.health.beacon import EXPIRY_S, Beacon
 from edge.health.report import HealthReporter, Parts, without_folders
 from edge.health.watch import ServiceWatch
-from edge.metrics.server import MetricsServer
 from edge.outbox import Outbox
 from edge.publish import Publisher
 from edge.record.recorder import Recorder
@@ -24,8 +24,12 @@ from edge.service import closing
 from edge.service.notify import Notifier
 from edge.service.status import status_line
 from edge.supervision import CHECK_S, Part, Supervisor, end_process
+from edge.worker import Worker
 from firmware_bridge.link import Link
 from firmware_bridge.stream import NS_PER_S
+
+if TYPE_CHECKING:
+    from edge.metrics.server import MetricsServer
 
 __all__ = ["RunParts", "Upkeep"]
 
@@ -80,14 +84,15 @@ class Upkeep:
         )
         reporter = HealthReporter(parts, clock, version("edge"))
         self._beacon = self._beacon_for(config, reporter)
-        listens = bool(config.metrics.listen)
-        self._metrics = MetricsServer(config.metrics, reporter) if listens else None
+        self._metrics = _metrics_for(config, reporter)
 
-    def start(self) -> None:
+    def start(self, beside: Iterable[Worker] = ()) -> None:
         """Begin; the manager hears that the service is ready once the engine has its first turn,
         after all links were started.
+
+        beside: workers to be looked after, too, and for which the monitoring is not interrupted.
         """
-        self._supervisor.watch(self._parts())
+        self._supervisor.watch(self._parts(beside))
         self._run.runtime.call(self._ready)
         self._beacon.start()
         if self._metrics:
@@ -134,28 +139,31 @@ class Upkeep:
         retain, topic = publisher.retain, config.mqtt.topics.health
         return Beacon(reporter, lambda payload: retain(topic, payload, qos=0, expiry_s=EXPIRY_S))
 
-    def _parts(self) -> Iterator[Part]:
+    def _parts(self, beside: Iterable[Worker]) -> Iterator[Part]:
         run = self._run
         yield Part("engine", run.runtime.pulse, lambda: True)
         for monitor, link in run.runtime.links:
             needed = partial(_is_needed, run.runtime, link)
             yield Part(f"link of {monitor.patient.id}", link.pulse, needed, link.restart)
-        sinks = run.announcer
-        yield Part("sinks", sinks.pulse, lambda: sinks.alive, sinks.restart)
-        if publisher := run.publisher:
-            yield Part("publisher", publisher.pulse, lambda: publisher.alive, publisher.restart)
-        if recorder := run.recorder:
-            yield _expendable("recorder", recorder)
-        if desk := run.desk:
-            yield _expendable("commands", desk)
-        if metrics := self._metrics:
-            yield _expendable("metrics", metrics)
-        yield _expendable("health", self._beacon)
+        essential: tuple[Worker | None, ...] = (run.announcer, run.publisher)
+        others = (run.recorder, run.desk, self._metrics, self._beacon, *beside)
+        for worker in (*essential, *others):
+            if worker:
+                yield _part(worker, worker in essential)
 
 
-def _expendable(name: str, part: Recorder | Desk | Beacon | MetricsServer) -> Part:
-    """A part for which the monitoring is not interrupted."""
-    return Part(name, part.pulse, lambda: part.alive, part.restart, essential=False)
+def _metrics_for(config: Config, reporter: HealthReporter) -> MetricsServer | None:
+    """One that listens, where that is asked for."""
+    if not config.metrics.listen:
+        return None
+    from edge.metrics.server import MetricsServer  # brings an HTTP server along
+
+    return MetricsServer(config.metrics, reporter)
+
+
+def _part(worker: Worker, essential: bool) -> Part:
+    """essential: whether the monitoring is interrupted for it."""
+    return Part(worker.name, worker.pulse, lambda: worker.alive, worker.restart, essential)
 
 
 def _is_needed(runtime: Runtime, link: Link) -> bool:
