@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -26,7 +25,7 @@ from edge.messages import (
 from edge.monitor import LinkReport, Monitor
 from edge.pipeline import Step
 from edge.sink import KeepingSink, Sink, StripSink
-from firmware_bridge.pulse import SLOW_DISK_S, Pulse
+from edge.worker import QueueWorker
 
 WAITING = 1024
 """Messages that may wait for the sinks; an alert that finds no room waits, the rest is dropped."""
@@ -49,7 +48,7 @@ Message = AlertMessage | ActiveAlerts | StateMessage | AvailabilityMessage | Str
 log = logging.getLogger(__name__)
 
 
-class Announcer:
+class Announcer(QueueWorker[Message]):
     """Makes the messages and hands them to all sinks, in order, in a thread of its own.
 
     next_seq: number of a patient's next alert message. snapshot_of: the state of a patient's
@@ -63,6 +62,7 @@ class Announcer:
         clock: Clock,
         snapshot_of: Callable[[Monitor], bytes | None] = lambda _: None,
     ) -> None:
+        super().__init__("sinks", WAITING)
         self._sinks = tuple(sinks)
         self._next_seq = next_seq
         self._clock = clock
@@ -71,23 +71,24 @@ class Announcer:
         self._monitors: tuple[Monitor, ...] = ()
         self._present: dict[str, dict[str, AlertMessage]] = {}
         self._available: dict[str, bool] = {}
-        self._queue: queue.Queue[Message | None] = queue.Queue(WAITING)
-        self._closing = False
-        self._patience_s: float | None = None
-        self.pulse = Pulse()
-        """Beats at every message."""
-        self._thread = self._new_thread()
+        self._leaving_s: float | None = None
         self.dropped = 0
 
-    def start(self, monitors: Iterable[Monitor], abandoned: Iterable[AlertMessage] = ()) -> None:
+    def start(
+        self, monitors: Iterable[Monitor] = (), abandoned: Iterable[AlertMessage] = ()
+    ) -> None:
         """Begin; no alarms are present yet but those that `Monitor.resume` is to tell again.
 
         abandoned: last messages of alarms that were on and are not known any more: they end.
         """
-        self._thread.start()
+        super().start()
         self._monitors = tuple(monitors)
         self._end(abandoned)
-        for monitor in self._monitors:
+        now_ns = self._clock.monotonic_ns()
+        for number, monitor in enumerate(self._monitors):
+            # In turn, for each costs a commit, and an alert must not wait for hundreds of them.
+            spread_ns = number * SNAPSHOT_NS // len(self._monitors)
+            self._snapshot_due_ns[monitor.patient.id] = now_ns + spread_ns
             self._present[monitor.patient.id] = {}
             if not monitor.active:
                 self._offer_active(monitor.patient.id)
@@ -111,21 +112,6 @@ class Announcer:
                 self._queue.put(active_alerts(message.patient, time, []))
                 self._set_availability(message.patient, online=False)
 
-    def restart(self) -> None:
-        """Go on in another thread, after the first one died."""
-        self._thread = self._new_thread()
-        self._thread.start()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs, or has ended because it was told to."""
-        return self._thread.is_alive() or self._closing
-
-    @property
-    def queued(self) -> int:
-        """Messages that wait for the sinks."""
-        return self._queue.qsize()
-
     def drained(self, timeout_s: float) -> bool:
         """Wait until the sinks have taken all that waits; False where that takes longer."""
         done = self._queue.all_tasks_done
@@ -137,17 +123,15 @@ class Announcer:
 
         Sinks that hang are left to themselves after `timeout_s`. A second call does nothing.
         """
-        if self._closing:
+        if self._closing.is_set():
             return
-        self._patience_s = timeout_s
-        self._closing = True
+        self._leaving_s = timeout_s
         with contextlib.suppress(queue.Full):
             for monitor in self._monitors:
                 self._set_availability(monitor.patient.id, online=False)
                 if kept := self._kept(monitor):
                     self._queue.put(kept, timeout=timeout_s)
-            self._queue.put(None, timeout=timeout_s)
-        self._thread.join(timeout_s)
+        super().close(timeout_s)
 
     def stepped(self, monitor: Monitor, step: Step) -> None:
         """Announce alerts, and a device that delivers."""
@@ -214,7 +198,7 @@ class Announcer:
         time = rfc3339(self._clock.utc_ns())
         state: Presence = "online" if online else "offline"
         message = AvailabilityMessage(state=state, patient=patient, time=time)
-        self._queue.put(message, timeout=self._patience_s)
+        self._queue.put(message, timeout=self._leaving_s)
 
     def _offer(self, message: Message) -> None:
         """State that is late is worth nothing: another comes soon. Half of the room is for alerts,
@@ -228,24 +212,13 @@ class Announcer:
         except queue.Full:
             self.dropped += 1
 
-    def _new_thread(self) -> threading.Thread:
-        return threading.Thread(target=self._run, name="edge-sinks", daemon=True)
+    def _handle(self, message: Message) -> None:
+        for sink in self._sinks:
+            _give(sink, message)
 
-    def _run(self) -> None:
-        while (message := self._next()) is not None:
-            try:
-                for sink in self._sinks:
-                    _give(sink, message)
-            finally:
-                self._queue.task_done()
+    def _complete(self) -> None:
         for sink in reversed(self._sinks):  # the one that ends the publisher comes first of all
             _close(sink)
-
-    def _next(self) -> Message | None:
-        self.pulse.rest()
-        message = self._queue.get()
-        self.pulse.beat(SLOW_DISK_S)
-        return message
 
 
 def _give(sink: Sink, message: Message) -> None:

@@ -18,8 +18,9 @@ from edge.alarm.limits import AlarmLimits
 from edge.alert import Alert
 from edge.assemble import alarms, encoder_factory
 from edge.clock import SystemClock
+from edge.encoder_lease import EncoderFactory
 from edge.events import Observation
-from edge.pipeline import REORDER_FRAMES, EncoderFactory, Pipeline, Step
+from edge.pipeline import REORDER_FRAMES, Pipeline, Step
 from edge.segment import SegmentSettings
 from edge.source_reading import packets
 from firmware_bridge.protocols import Decoder

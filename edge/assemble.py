@@ -12,8 +12,9 @@ from edge.alarm.patient import AlarmSetup, PatientAlarms
 from edge.bundles import NO_BUNDLE, Bundles
 from edge.clock import Clock
 from edge.config import Config, Patient, Signal
+from edge.encoder_lease import EncoderFactory
 from edge.monitor import Monitor
-from edge.pipeline import EncoderFactory, Pipeline
+from edge.pipeline import Pipeline
 from edge.runtime import Runtime
 from edge.segment import SegmentSettings
 from firmware_bridge.source import Source, open_source

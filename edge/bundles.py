@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from edge.encode import EncoderStage
+from edge.encoder_lease import EncoderFactory
 from edge.networks import Networks
-from edge.pipeline import EncoderFactory
 from firmware_bridge.stream import StreamFormat
 from models.activation import Activation
 from models.beat_stage import BeatStage
 from models.bundle import Bundle
 from models.registry import open_encoder
 
-__all__ = ["NO_BUNDLE", "Bundles"]
+__all__ = ["ENCODER_OPENING_S", "NO_BUNDLE", "Bundles"]
 
 NO_BUNDLE = "none"
 """The bundle name that means: rules without an encoder."""
+ENCODER_OPENING_S = 300.0
+"""How long the opening of an encoder may take: TensorRT compiles it first."""
 
 
 class Bundles:

@@ -158,12 +158,14 @@ def status_line(state: StateMessage, latched: Collection[str] = ()) -> Text:
     told = [f"({word})" if kind in latched else word for kind, word in words.items()]
     alarms = ", ".join(told) or "no alarm"
     link = "" if state.link == "streaming" else f"  {state.link}"
+    late = f"  late hops {state.late_hops}" if state.late_hops else ""
+    load = f"{late}, rules alone" if state.encoder_shed else late
     return Text.assemble(
         (f"{state.patient} ", "bold"),
         (f"{rate:>3} bpm", "bold green"),
         (f"{link}  ", "bold"),
         (alarms, "bold red" if state.active else "dim"),
-        f"  rhythm {state.rhythm or '--'}  quality {quality}{battery}  lost {gaps:.2f} %",
+        f"  rhythm {state.rhythm or '--'}  quality {quality}{battery}  lost {gaps:.2f} %{load}",
         no_wrap=True,
         overflow="ellipsis",
     )

@@ -125,6 +125,8 @@ class StateMessage(msgspec.Struct, frozen=True, kw_only=True):
     active: kinds of the alarms that are on or latched, most urgent first.
     audio_paused: somebody has asked for silence, and it lasts.
     limits: alarm limits that people have moved since the start, by name, as they are now.
+    encoder_shed: the encoder rests because the engine is behind; rules and QRS detector go on.
+    late_hops: hops that the encoder has missed so, since the start.
     """
 
     patient: PatientId
@@ -145,6 +147,8 @@ class StateMessage(msgspec.Struct, frozen=True, kw_only=True):
     active: list[Kind] = msgspec.field(default_factory=list)
     audio_paused: bool = False
     limits: dict[str, float] = msgspec.field(default_factory=dict)
+    encoder_shed: bool = False
+    late_hops: Count = 0
 
 
 class StripBeat(msgspec.Struct, frozen=True, kw_only=True):

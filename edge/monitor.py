@@ -107,6 +107,16 @@ class Monitor:
         segment = self.pipeline.segment
         return segment.bundle_sha256 if segment else ""
 
+    @property
+    def encoder_shed(self) -> bool:
+        """Whether the encoder rests because the engine is behind; rules go on."""
+        return self.pipeline.lease.is_shed
+
+    @property
+    def late_hops(self) -> int:
+        """Hops that the encoder has missed while it rested."""
+        return self.pipeline.lease.late_hops
+
     def resume(self) -> None:
         """To be called when the watch begins: alarms that were on before a restart go on."""
         self._started_ns = self._heard_ns = self._clock.monotonic_ns()
@@ -147,6 +157,11 @@ class Monitor:
         """Other networks, opened for a stream of this format, take over."""
         if not self.finished:
             self._take(lambda: self.pipeline.renew(form, networks))
+
+    def shed(self, is_shed: bool) -> None:
+        """Let the encoder rest from the next sample on, or work again."""
+        if not self.finished and is_shed != self.encoder_shed:
+            self._take(lambda: self.pipeline.shed(is_shed))
 
     def act(self, action: Action) -> Outcome:
         """Do what a person asks, and say what came of it. Where the watch has ended, what is left
@@ -211,6 +226,8 @@ class Monitor:
             active=[alert.kind for alert in self.pipeline.alarm.active],
             audio_paused=attended.audio_paused if attended else False,
             limits=attended.changed_limits if attended else {},
+            encoder_shed=self.encoder_shed,
+            late_hops=self.late_hops,
         )
 
     @property

@@ -14,12 +14,15 @@ and whatever the time of day. Nothing here does I/O or asks a clock.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
 from typing import Protocol, runtime_checkable
+
+import msgspec
+from msgspec.structs import replace
 
 from edge.actions import Action, Outcome
 from edge.alert import Alert
+from edge.encoder_lease import EncoderFactory, EncoderLease
 from edge.events import Observation, Silence, StorageFault
 from edge.networks import Networks
 from edge.segment import Segment, SegmentSettings
@@ -95,11 +98,7 @@ class Attended(Alarms, Protocol):
         is something to go on from."""
 
 
-EncoderFactory = Callable[[StreamFormat], Networks | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """What one push brought forth, in order.
 
     readings: where the device sends no samples, what it told of the heart instead.
@@ -113,8 +112,7 @@ class Step:
     arrived_ns: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(msgspec.Struct, frozen=True):
     """Ties stream time to the clocks outside, at the newest chunk."""
 
     stream_ns: int
@@ -156,7 +154,8 @@ class Pipeline:
         self._contact_lost_ns: int | None = None
         self._timeline = Timeline(reorder_frames)
         self._settings = settings
-        self._encoder_for = encoder_for
+        self.lease = EncoderLease(encoder_for)
+        """Whether the stream has its encoder, or goes without for a while."""
         self._segment: Segment | None = None
         self._anchor: Anchor | None = None
         self._refused = 0
@@ -191,8 +190,8 @@ class Pipeline:
         """What became of bytes, frames and samples; a frame of a rate refused counts as bad."""
         count, refused = self._decoder.count, self._refused
         if refused:
-            bad_frames = count.bad_frames + refused
-            count = replace(count, frames=count.frames - refused, bad_frames=bad_frames)
+            frames, bad_frames = count.frames - refused, count.bad_frames + refused
+            count = DecodeCount(frames, bad_frames, count.bytes, count.skipped_bytes)
         return count, self._timeline.count
 
     def push(self, packet: Packet) -> Step:
@@ -209,8 +208,7 @@ class Pipeline:
         observations = self._observed(events)
         if observations:
             self._catch_up()
-        step = self._and_then(Step(tuple(events)), observations)
-        return replace(step, arrived_ns=host_time_ns)
+        return self._and_then(Step(tuple(events), arrived_ns=host_time_ns), observations)
 
     def link_opened(self) -> None:
         """The link is new: what was left of a frame belongs to the old one."""
@@ -228,8 +226,15 @@ class Pipeline:
         segment = self._segment
         if segment is None:
             return Step()
-        fitting = networks if form == segment.format else self._encoder_for(segment.format)
+        fitting = self.lease.replace(form, networks, segment.format)
         return self._and_then(Step(), segment.renew(fitting))
+
+    def shed(self, is_shed: bool) -> Step:
+        """Rules alone from the next sample on, or the encoder again, which begins anew."""
+        segment = self._segment
+        if segment is None or is_shed == self.lease.is_shed or (is_shed and not segment.encoder):
+            return Step()
+        return self._and_then(Step(), segment.renew(self.lease.shed(is_shed, segment.format)))
 
     def finish(self) -> Step:
         """The source ended: release what waits for reordering, and beats not known yet."""
@@ -299,6 +304,8 @@ class Pipeline:
 
     def _and_then(self, step: Step, observations: list[Observation]) -> Step:
         """The step with more observations, and the alerts that they bring."""
+        if not observations:
+            return step
         alerts = [alert for each in observations for alert in self.alarm.observe(each)]
         return replace(
             step,
@@ -309,6 +316,9 @@ class Pipeline:
     def _observe(self, event: TimelineEvent) -> list[Observation]:
         segment, observed = self._segment_for(event)
         if isinstance(event, Chunk):
+            self.lease.passed(event)
+            if self.lease.is_due:
+                observed += segment.renew(self.lease.open_late(segment.format))
             observed += segment.push(self._with_contact(event))
             self._anchor = Anchor(
                 segment.time_ns(event.start), event.host_time_ns, event.device_time_ns
@@ -329,7 +339,7 @@ class Pipeline:
         current = self._segment
         if current and not isinstance(event, FormatChange) and event.format == current.format:
             return current, []
-        networks = self._encoder_for(event.format)
+        networks = self.lease.begin(event.format)
         observed = current.finish() if current else self._told.end()
         time_ns = current.time_ns(event.start) if current else self._told.now_ns
         self._segment = Segment(event.format, event.start, time_ns, self._settings, networks)

@@ -50,6 +50,7 @@ def final_report(
             "link": state.link,
             "samples": msgspec.to_builtins(state.samples),
             "drift_ppm": state.drift_ppm,
+            "late_hops": state.late_hops,
             "alerts": tally.of(state.patient),
         }
         for state in states
@@ -93,6 +94,8 @@ def report_lines(report: dict[str, Any]) -> list[str]:
             f"  span {samples['span']} = {samples['delivered']} delivered + {samples['gap']} lost"
             f"; {samples['bad_frames']} damaged frames"
         )
+        if patient["late_hops"]:
+            lines.append(f"  {patient['late_hops']} hops late: rules alone while the engine lagged")
         lines.append(f"  alerts: {alerts or 'none'}")
     if report["mqtt"]:
         lines.append(_mqtt_line(report["mqtt"]))

@@ -1,29 +1,30 @@
 """`edge run` as an object: links feed the engine, the engine feeds the sinks.
 
 The engine runs in the thread that calls `run`. Each link has its own reading thread and a
-bounded share of the queue, so that no source can crowd out another.
+bounded share of the queue, and the links take turns, one event each, so that no source can crowd
+out another.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Iterable
 from concurrent.futures import Future
 from functools import partial
 from typing import Protocol
 
 from edge.actions import Action, Outcome
 from edge.clock import Clock
+from edge.feed import Feed, Taken, Work
 from edge.monitor import LinkReport, Monitor
 from edge.pipeline import Step
-from firmware_bridge.link import Link, LinkEvent
+from edge.shedding import Shedding
+from firmware_bridge.link import Link
 from firmware_bridge.pulse import Pulse
 from firmware_bridge.source import Source
 from firmware_bridge.stream import NS_PER_S
-
-SHARE = 64
-"""Events of one link that may wait in the engine's queue."""
 
 TICK_NS = NS_PER_S // 4
 """How often silence is looked for: so much later than its limit an alarm of it may be."""
@@ -31,9 +32,6 @@ TICKS_OF_OBSERVERS = 4
 POLL_S = 0.1
 STOP_S = 3.0
 """A Bluetooth device needs that long to be told to rest and to be let go."""
-
-Work = Callable[[], None]
-"""What waits for the engine: an event of a link to be handled, or a call from elsewhere."""
 
 
 class Observer(Protocol):
@@ -56,8 +54,10 @@ class Runtime:
         self._clock = clock
         self._observers = tuple(observers)
         self._monitors: list[Monitor] = []
-        self._feeds: list[_Feed] = []
-        self._waiting: queue.SimpleQueue[Work] = queue.SimpleQueue()
+        self._feeds: list[Feed] = []
+        self._ready: queue.SimpleQueue[Work] = queue.SimpleQueue()
+        self._calls: deque[Work] = deque()
+        self._shedding = Shedding(clock)
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self.pulse = Pulse()
@@ -73,7 +73,9 @@ class Runtime:
     def add(self, monitor: Monitor, source: Source) -> None:
         """Watch `source` with `monitor`. Before `run` only."""
         self._monitors.append(monitor)
-        self._feeds.append(_Feed(monitor, source, self._waiting, self._stopping))
+        feed = Feed(monitor, source, self._handle, self._ready, self._stopping, self._clock)
+        self._feeds.append(feed)
+        self._shedding.add(feed)
 
     def stepped(self, monitor: Monitor, step: Step) -> None:
         """Hand a step on to all observers."""
@@ -102,11 +104,13 @@ class Runtime:
     @property
     def queued(self) -> int:
         """Events and calls that wait for the engine."""
-        return self._waiting.qsize()
+        return len(self._calls) + sum(feed.waiting for feed in self._feeds)
 
     def call(self, work: Work) -> None:
-        """Have something done in the engine's thread, in its turn; from any thread."""
-        self._waiting.put(work)
+        """Have something done in the engine's thread, once each link has had at most one turn and
+        what was called before is done; from any thread."""
+        self._calls.append(work)
+        self._ready.put(self._call_next)
 
     def ask(self, action: Action) -> Future[Outcome]:
         """Have a patient's monitor do what a person asks, in its turn; from any thread.
@@ -145,6 +149,13 @@ class Runtime:
             self.pulse.rest()
             self._close()
 
+    def _call_next(self) -> None:
+        self._calls.popleft()()
+
+    def _handle(self, feed: Feed, taken: Taken) -> None:
+        self._shedding.taken(feed, taken)
+        feed.monitor.handle(taken.event)
+
     def _act(self, action: Action, asked: Future[Outcome]) -> None:
         if self._ended.is_set():
             asked.cancel()
@@ -164,19 +175,21 @@ class Runtime:
         return for_s is not None and elapsed_ns >= for_s * NS_PER_S
 
     def _work(self, until_ns: int) -> None:
-        """Handle events until the queue is empty for a moment or the next tick is due."""
+        """One turn, of whoever's it is before the next tick is due."""
         left_s = max(0.0, (until_ns - self._clock.monotonic_ns()) / NS_PER_S)
         try:
-            work = self._waiting.get(timeout=min(POLL_S, left_s))
+            turn = self._ready.get(timeout=min(POLL_S, left_s))
         except queue.Empty:
             return
-        work()
+        turn()
 
     def _tick(self, for_observers: bool) -> None:
         for monitor in self._monitors:
             monitor.tick()
-        for observer in self._observers if for_observers else ():
-            observer.ticked(self._monitors)
+        if for_observers:
+            self._shedding.review()
+            for observer in self._observers:
+                observer.ticked(self._monitors)
 
     def _close(self) -> None:
         self._stopping.set()
@@ -192,32 +205,5 @@ class Runtime:
 
     def _drain(self) -> None:
         """What the links had read before they stopped is not lost."""
-        while not self._waiting.empty():
-            self._waiting.get_nowait()()
-
-
-class _Feed:
-    """One link's way into the engine's queue, through a bounded share of it."""
-
-    def __init__(
-        self,
-        monitor: Monitor,
-        source: Source,
-        waiting: queue.SimpleQueue[Work],
-        stopping: threading.Event,
-    ) -> None:
-        self.monitor = monitor
-        self._waiting = waiting
-        self._stopping = stopping
-        self._free = threading.BoundedSemaphore(SHARE)
-        self.link = Link(source, self._put)
-
-    def handle(self, event: LinkEvent) -> None:
-        self._free.release()
-        self.monitor.handle(event)
-
-    def _put(self, event: LinkEvent) -> None:
-        while not self._free.acquire(timeout=POLL_S):
-            if self._stopping.is_set():
-                return
-        self._waiting.put(partial(self.handle, event))
+        while not self._ready.empty():
+            self._ready.get_nowait()()

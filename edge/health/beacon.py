@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
 from edge.health.message import HealthMessage
 from edge.health.report import HealthReporter
 from edge.messages import encode
-from firmware_bridge.pulse import SLOW_DISK_S, Pulse
+from edge.worker import Worker
+from firmware_bridge.pulse import SLOW_DISK_S
 
 __all__ = ["EVERY_S", "EXPIRY_S", "Beacon", "Send"]
 
@@ -22,43 +22,23 @@ Send = Callable[[bytes], None]
 log = logging.getLogger(__name__)
 
 
-class Beacon:
-    """Has the health made and sent every `every_s` seconds until closed.
+class Beacon(Worker):
+    """Has the health made and sent every `every_s` seconds until closed, after one interval first.
 
     newest: the message sent last, None before the first.
     """
 
     def __init__(self, reporter: HealthReporter, send: Send, every_s: float = EVERY_S) -> None:
+        super().__init__("health")
         self._reporter = reporter
         self._send = send
         self._every_s = every_s
-        self._stopping = threading.Event()
-        self.pulse = Pulse()
         self.newest: HealthMessage | None = None
-        self._thread = self._new_thread()
-
-    def start(self) -> None:
-        """Begin; the first message follows after one interval."""
-        self._thread.start()
-
-    def restart(self) -> None:
-        """Go on in another thread, after the first one died."""
-        self._thread = self._new_thread()
-        self._thread.start()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread runs, or has ended because it was told to."""
-        return self._thread.is_alive() or self._stopping.is_set()
 
     def close(self, timeout_s: float) -> None:
         """Send no more."""
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-
-    def _new_thread(self) -> threading.Thread:
-        return threading.Thread(target=self._run, name="edge-health", daemon=True)
+        self._closing.set()
+        self._join(timeout_s)
 
     def _run(self) -> None:
         while not self._wait():
@@ -70,4 +50,4 @@ class Beacon:
 
     def _wait(self) -> bool:
         self.pulse.beat(self._every_s + SLOW_DISK_S)
-        return self._stopping.wait(self._every_s)
+        return self._closing.wait(self._every_s)

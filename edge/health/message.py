@@ -132,7 +132,8 @@ class PatientHealth(msgspec.Struct, frozen=True, kw_only=True):
     """One patient's equipment. silent_s: since the newest sample or reading.
 
     reconnects: how often the link was opened again. model_failures: how often the encoder
-    failed and rules alone went on.
+    failed and rules alone went on. encoder_shed: it rests because the engine is behind.
+    late_hops: those that it has missed so.
     """
 
     patient: PatientId
@@ -142,6 +143,8 @@ class PatientHealth(msgspec.Struct, frozen=True, kw_only=True):
     model_failures: Count
     battery_percent: Percent | None
     quality: Fraction | None
+    encoder_shed: bool = False
+    late_hops: Count = 0
 
 
 class HealthMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -187,6 +187,8 @@ def _patient(figures: PatientFigures) -> PatientHealth:
         model_failures=figures.model_failures,
         battery_percent=state.battery_percent,
         quality=state.quality,
+        encoder_shed=state.encoder_shed,
+        late_hops=state.late_hops,
     )
 
 
@@ -207,9 +209,11 @@ def _troubles(
         yield f"no connection to the broker: {broker.last_error or 'not yet'}"
     if engine.late_ms > LATE_MS:
         yield f"the engine was {engine.late_ms:.0f} ms late"
+    if shed := sum(each.state.encoder_shed for each in patients):
+        yield f"the engine is behind: rules alone for {shed} of {len(patients)} patients"
     for each in patients:
         state = each.state
         if state.link not in ("streaming", "connecting"):
             yield f"{state.patient}: link {state.link}"
-        if each.model_failures and not state.bundle:
+        if each.model_failures and not (state.bundle or state.encoder_shed):
             yield f"{state.patient}: the encoder failed; alarms come from rules alone"

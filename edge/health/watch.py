@@ -71,7 +71,7 @@ class ServiceWatch:
 
     def _figures(self, monitor: Monitor) -> PatientFigures:
         patient = monitor.patient.id
-        if monitor.bundle:
+        if monitor.bundle or monitor.encoder_shed:
             self._at_work.add(patient)
         elif patient in self._at_work:
             self._at_work.discard(patient)

@@ -151,3 +151,51 @@ def test_states_leave_half_of_the_room_to_alerts():
     for _ in range(WAITING):
         announcer.ticked(runtime.monitors)
     assert announcer.queued == WAITING // 2 + 1
+
+
+class SetClock:
+    """Stands still until it is moved."""
+
+    now_ns = 10**12
+
+    def monotonic_ns(self):
+        return self.now_ns
+
+    def utc_ns(self):
+        return self.now_ns
+
+
+class KeepingSink(QueueSink):
+    """Keeps the states of alarms."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept = []
+
+    def alert_kept(self, message, snapshot):
+        self.messages.append(message)
+
+    def keep(self, patient, snapshot):
+        self.kept.append(patient)
+
+
+def test_the_states_of_alarms_are_kept_in_turn():
+    """Not all at one moment: an alert would have to wait for all their commits."""
+    clock, sink = SetClock(), KeepingSink()
+    announcer = Announcer([sink], lambda _: 1, clock, lambda _: b"state")
+    runtime = Runtime(clock, [announcer])
+    for number in range(6):
+        source = open_source("sim:")
+        runtime.add(monitor(source, f"p{number}", runtime), source)
+    announcer.start(runtime.monitors)
+    most_at_once = 0
+    for _ in range(120):
+        before = len(sink.kept)
+        announcer.ticked(runtime.monitors)
+        assert announcer.drained(WAIT_S)
+        most_at_once = max(most_at_once, len(sink.kept) - before)
+        clock.now_ns += 10**9
+    kept = list(sink.kept)
+    announcer.close(WAIT_S)
+    assert kept == [f"p{number}" for number in range(6)] * 2
+    assert most_at_once == 1

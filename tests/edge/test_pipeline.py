@@ -1,12 +1,12 @@
 """The whole path in one piece: what comes out does not depend on how the bytes came in."""
 
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from edge.alarm.limits import AlarmLimits
 from edge.alarm.machine import AlarmMachine

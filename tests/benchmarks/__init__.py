@@ -1,0 +1,1 @@
+"""Benchmarks measure what they say: their parts, and short runs of them."""
