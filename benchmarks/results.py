@@ -93,6 +93,44 @@ BENCHMARKS = (
         },
     ),
     Benchmark(
+        "bench_gateway",
+        "Many patients on one gateway",
+        "One `edge run` with its encoder, fed over TCP in real time: one lead at 250 Hz, packets "
+        "of 25 samples. Alerts from the moment before the frame that provokes one is written to "
+        "its arrival at a subscriber, later than the broker's PUBACK; percentiles where enough "
+        "alerts came for them. CPU time and memory of the whole process.",
+        {
+            "streams": "streams",
+            "alerts": "alerts",
+            "missing": "missing",
+            "p50, ms": "p50_ms",
+            "p99, ms": "p99_ms",
+            "most, ms": "max_ms",
+            "CPU ms a stream-second": "cpu_ms_a_stream_s",
+            "ratio": "cpu_ratio",
+            "real-time streams a core": "streams_a_core",
+            "threads": "threads",
+            "MB": "memory_mb",
+            "MB a further stream": "mb_a_further_stream",
+            "engine late, ms": "engine_late_ms",
+            "encoders resting": "encoders_resting",
+        },
+    ),
+    Benchmark(
+        "bench_day",
+        "The end of a day beside its beginning",
+        "CPU time of the same bytes at the first and in the last hour, each beside a stream that "
+        "has just begun and takes turns with it.",
+        {
+            "hour": "name",
+            "us a second of signal": "us_a_second",
+            "just begun, us": "fresh_us_a_second",
+            "beside it": "beside_fresh",
+            "last / first": "ratio",
+            "MB": "memory_mb",
+        },
+    ),
+    Benchmark(
         "bench_damage",
         "Damaged streams",
         "Native frames with bits flipped, bytes lost, inserted or cut off.",
@@ -101,6 +139,20 @@ BENCHMARKS = (
             "intact": "intact",
             "decoded": "decoded",
             "wrong": "wrong",
+        },
+    ),
+    Benchmark(
+        "bench_flood",
+        "Alerts under a flood of commands",
+        "From raising an alert, its commit included, to Mosquitto's PUBACK, while another client "
+        "publishes 1,000 commands a second that are refused; in turns with quiet.",
+        {
+            "flood": "flood",
+            "alerts": "alerts",
+            "heard a second": "received_a_second",
+            "p50, ms": "p50_ms",
+            "p99, ms": "p99_ms",
+            "p99 added, ms": "p99_added_ms",
         },
     ),
 )
