@@ -16,7 +16,7 @@ MARGIN = 0.8
 OPENING_MOST_MS = 10_000.0
 """No start is to wait longer for a device that nobody asked for by name."""
 
-Positive = Annotated[float, Meta(gt=0)]
+Positive = Annotated[float, Meta(gt=0.0)]
 
 
 class Trial(Struct, frozen=True, kw_only=True):
@@ -30,7 +30,7 @@ class Trial(Struct, frozen=True, kw_only=True):
     problem: str = ""
     open_ms: Positive | None = None
     step_us: Positive | None = None
-    deviation: Annotated[float, Meta(ge=0)] | None = None
+    deviation: Annotated[float, Meta(ge=0.0)] | None = None
 
 
 def refusal(trial: Trial) -> str:

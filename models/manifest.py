@@ -41,8 +41,8 @@ _WITHOUT_LABELS = ("qrs", "features", "embedding")
 Text = Annotated[str, Meta(min_length=1, max_length=4000)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")]
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
-Positive = Annotated[float, Meta(gt=0, le=1e9)]
-NonNegative = Annotated[float, Meta(ge=0, le=1e9)]
+Positive = Annotated[float, Meta(gt=0.0, le=1e9)]
+NonNegative = Annotated[float, Meta(ge=0.0, le=1e9)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Leads = Annotated[int, Meta(ge=1, le=64)]
 
@@ -141,7 +141,7 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     shape: tuple[Count, ...]
     frame_rate_hz: Positive
     delay_ms: NonNegative = 0.0
-    threshold: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    threshold: Annotated[float, Meta(gt=0.0, lt=1.0)] | None = None
 
     def frame_of(self, peak_s: float) -> int:
         """The frame, counted from the start of the stream, that speaks of a peak at `peak_s`.
