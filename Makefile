@@ -35,7 +35,7 @@ contracts: $(VENV)/.test
 PYTEST ?= -n 2 --dist loadfile
 
 unit: $(VENV)/.test
-	$(BIN)/python -m pytest $(PYTEST) || sh .ci/again $(BIN)/python $$?
+	sh .ci/unit $(BIN)/python $(PYTEST)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.bench_signal_path
