@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -16,11 +18,16 @@ from models.devices import runs_in_litert
 from models.encoder import Encoder, Outputs
 from models.errors import ModelError, StepError
 from models.manifest import Manifest
+from models.shared import SharedRuntime, shared_by
 
 __all__ = ["FallbackEncoder", "auto_order", "open_automatically"]
 
 log = logging.getLogger(__name__)
 OpenOn = Callable[[Bundle, int, str], Encoder]
+_Heard = tuple[NDArray[np.float32], tuple[float, ...] | None]
+
+SETTLING_S = 4.0
+"""Signal that an encoder hears again before it goes on for another."""
 
 _failed: set[tuple[str, str]] = set()
 """Bundle and device of what failed in this process: left alone, and said once."""
@@ -77,8 +84,10 @@ def _first(bundle: Bundle, leads: int, order: Sequence[str], open_on: OpenOn) ->
 class FallbackEncoder:
     """An encoder (`models.encoder.Encoder`) that another replaces when its runtime fails.
 
-    instead: opens the other one, or raises the error that it is given. It begins anew, as after
-    a gap, with the hop that failed. check_finite: an answer that is no finite number is a failure.
+    instead: opens the other one, or raises the error that it is given. It hears the last seconds
+    again, then the hop that failed, so that no frame of the answers is missing: beats that are
+    told late are still told, and RR intervals hold. check_finite: an answer that is no finite
+    number is a failure.
     """
 
     def __init__(
@@ -90,6 +99,7 @@ class FallbackEncoder:
         self._encoder = encoder
         self._instead = instead
         self._check_finite = check_finite
+        self._past: deque[_Heard] = deque(maxlen=_hops_kept(encoder.manifest))
 
     @property
     def manifest(self) -> Manifest:
@@ -101,8 +111,14 @@ class FallbackEncoder:
         """The execution providers in use, as the runtime names them."""
         return self._encoder.providers
 
+    @property
+    def shared(self) -> SharedRuntime | None:
+        """What computes the steps of other streams, too; None where nothing is shared."""
+        return shared_by(self._encoder)
+
     def reset(self) -> None:
         """Forget the past, as after a gap."""
+        self._past.clear()
         self._encoder.reset()
 
     def step(
@@ -113,13 +129,26 @@ class FallbackEncoder:
             outputs = self._encoder.step(samples, lead_weights)
             if self._check_finite:
                 _require_finite(outputs)
-            return outputs
         except StepError:  # the caller's fault, and the same on any device
             raise
         except ModelError as error:
-            self._encoder = self._instead(error)
-            self._check_finite = False
-        return self._encoder.step(samples, lead_weights)
+            self._replace(error)
+            outputs = self._encoder.step(samples, lead_weights)
+        weights = None if lead_weights is None else tuple(lead_weights)
+        self._past.append((np.array(samples, np.float32), weights))
+        return outputs
+
+    def _replace(self, error: ModelError) -> None:
+        self._encoder = self._instead(error)
+        self._check_finite = False
+        for samples, weights in self._past:
+            self._encoder.step(samples, weights)
+
+
+def _hops_kept(manifest: Manifest) -> int:
+    """What an answer still tells of, and before that what lets a network settle."""
+    late_s = max((output.delay_ms for output in manifest.outputs), default=0.0) / 1000
+    return math.ceil((late_s + SETTLING_S) / manifest.hop_s)
 
 
 def _require_finite(outputs: Outputs) -> None:

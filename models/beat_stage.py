@@ -51,12 +51,12 @@ class BeatStage:
         self._where = str(bundle.path)
         model = bundle.files[bundle.manifest.file("beat-stage").name]
         providers = ("CPUExecutionProvider",)
-        self._shared = shared(
+        self.shared = shared(
             model,
             ("onnxruntime", providers),
             lambda: open_session(model, self._where, providers),
         )
-        session = self._shared.runtime
+        session = self.shared.runtime
         _check_graph(stage, session, self._where)
         self._token = np.zeros((1, stage.width), np.float32)
         self._logits = {o.name: np.zeros((1, *o.shape), np.float32) for o in stage.outputs}
@@ -114,6 +114,7 @@ class BeatStage:
         try:
             self._network.run()
         except Exception as error:  # its exceptions share no base but Exception
+            self.shared.distrust()
             raise ModelError(
                 f"{self._where}: ONNX Runtime failed in a step of the beat stage: {error};"
                 " reset the encoder, and verify the bundle if it happens again"

@@ -23,7 +23,8 @@ class BoundSession:
     the past as it was.
 
     inputs, outputs: by name, C-contiguous; every run reads and writes them in place. initial:
-    by name of the input, what each of `states` is after a `reset`.
+    by name of the input, what each of `states` is after a `reset`. Raises what ONNX Runtime
+    raises where it cannot bind them.
     """
 
     def __init__(

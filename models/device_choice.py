@@ -19,7 +19,7 @@ OPENING_MOST_MS = 10_000.0
 Positive = Annotated[float, Meta(gt=0.0)]
 
 
-class Trial(Struct, frozen=True, kw_only=True):
+class Trial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One device, tried with one bundle.
 
     problem: why it cannot be used, in words; empty where it can. open_ms: loading and self-test.
@@ -55,9 +55,8 @@ def ranked(trials: Sequence[Trial]) -> tuple[Trial, ...]:
     left = sorted((each for each in trials if not refusal(each)), key=_complexity)
     order = []
     while left:
-        best = left[0]
-        for each in left[1:]:
-            best = each if _us(each) < MARGIN * _us(best) else best
+        quickest_us = min(map(_us, left))
+        best = next(each for each in left if MARGIN * _us(each) <= quickest_us)
         order.append(best)
         left.remove(best)
     return tuple(order)

@@ -24,7 +24,7 @@ RUNTIMES = (
 _CPU_LINES = ("model name", "CPU implementer", "CPU part", "Hardware", "Model")
 
 
-class Machine(Struct, frozen=True):
+class Machine(Struct, frozen=True, forbid_unknown_fields=True):
     """cpu: as the kernel describes it. runtimes: package to version."""
 
     architecture: str

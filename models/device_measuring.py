@@ -6,9 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from typing import IO
 
 import msgspec
+from msgspec.structs import replace
 
 from models.bundle import Bundle
 from models.device_choice import Trial, ranked, refusal
@@ -25,6 +28,10 @@ BUSY = 0.1
 """Share of the hop from which a step is long enough for more threads to be tried."""
 MORE_THREADS = (2, 4)
 
+PROBLEM_MOST = 1000
+"""Characters of a problem that are kept: a driver may write pages."""
+_ANSWER_MOST = 1 << 20
+
 Tried = Callable[[Bundle, str, float], Trial]
 
 
@@ -33,21 +40,13 @@ def tried_apart(bundle: Bundle, device: str, for_s: float) -> Trial:
     folder = str(bundle.path.resolve())
     command = [sys.executable, "-P", "-m", "models.device_trial", folder, bundle.sha256, device]
     try:
-        done = subprocess.run(
-            [*command, str(for_s)],
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TRIAL_MOST_S + for_s,
-        )
+        code, answer, said = _ended([*command, str(for_s)], TRIAL_MOST_S + for_s)
     except subprocess.TimeoutExpired:
         return Trial(device=device, problem=f"was not ready within {TRIAL_MOST_S:g} s")
     except OSError as error:
         return Trial(device=device, problem=f"no process for it could be started: {error}")
-    try:
-        return msgspec.json.decode(done.stdout, type=Trial)
-    except msgspec.MsgspecError:
-        return Trial(device=device, problem=_end(done))
+    trial = _answered(device, answer) or _failed(device, code, said)
+    return replace(trial, problem=trial.problem[:PROBLEM_MOST])
 
 
 def measure(
@@ -100,11 +99,42 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _end(done: subprocess.CompletedProcess[bytes]) -> str:
-    if done.returncode < 0:
-        return f"its process died of {signal.Signals(-done.returncode).name}"
-    said = done.stderr.decode(errors="replace").strip().splitlines()
-    return f"its process failed: {said[-1] if said else f'exit code {done.returncode}'}"
+def _ended(command: list[str], most_s: float) -> tuple[int, bytes, bytes]:
+    """What a process returned, and wrote on standard output and error."""
+    # Files, not pipes, which a process that a driver leaves behind would hold open.
+    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as said:
+        done = subprocess.run(
+            command,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=answer,
+            stderr=said,
+            timeout=most_s,
+        )
+        return done.returncode, _newest(answer), _newest(said)
+
+
+def _newest(file: IO[bytes]) -> bytes:
+    """The last bytes of what a process has written."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - _ANSWER_MOST))
+    return file.read(_ANSWER_MOST)
+
+
+def _answered(device: str, answer: bytes) -> Trial | None:
+    """The trial of this device, where that is what the process told."""
+    try:
+        trial = msgspec.json.decode(answer, type=Trial)
+    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
+        return None
+    return trial if trial.device == device else None
+
+
+def _failed(device: str, code: int, said: bytes) -> Trial:
+    if code < 0:
+        return Trial(device=device, problem=f"its process died of {signal.strsignal(-code)}")
+    lines = said.decode(errors="replace").strip().splitlines()
+    why = lines[-1] if lines else f"exit code {code}"
+    return Trial(device=device, problem=f"its process failed: {why}")
 
 
 def _complexity(name: str) -> int:

@@ -16,9 +16,12 @@ from typing import Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from models.device_choice import Trial, ranked
 from models.device_machine import Machine, this_machine
+from models.device_name import parse_device
+from models.errors import ModelError
 
 __all__ = ["Measured", "keep", "measured", "ranking", "record_path"]
 
@@ -44,15 +47,19 @@ def record_path(bundle_sha256: str) -> Path | None:
 def measured(bundle_sha256: str) -> Measured | None:
     """What is known of a bundle's devices on this machine; None where nothing that still holds.
 
-    The file is read once a process, so that all streams get the same device.
+    The file is read once a process, so that all streams get the same device. A trial of what no
+    device is called is left out.
     """
     path = record_path(bundle_sha256)
     try:
         found = msgspec.json.decode(_read(path), type=Measured) if path else None
-    except (OSError, ValueError):  # msgspec's errors are ValueErrors
+    except (OSError, ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return None
-    holds = found and (found.bundle_sha256, found.machine) == (bundle_sha256, this_machine())
-    return found if holds else None
+    if found is None:
+        return None
+    if (found.bundle_sha256, found.machine) != (bundle_sha256, this_machine()):
+        return None
+    return replace(found, trials=tuple(each for each in found.trials if _is_named(each)))
 
 
 def ranking(bundle_sha256: str) -> tuple[Trial, ...]:
@@ -82,6 +89,13 @@ def keep(bundle_sha256: str, trials: tuple[Trial, ...]) -> Path | None:
         raise
     measured.cache_clear()
     return path
+
+
+def _is_named(trial: Trial) -> bool:
+    try:
+        return parse_device(trial.device) is not None
+    except ModelError:  # a number of threads that is none
+        return False
 
 
 def _folder() -> Path | None:

@@ -103,13 +103,15 @@ def record_golden(encoder: Encoder, hops: list[list[list[float]]]) -> GoldenVect
     return GoldenVector(hops, outputs)
 
 
-def check_golden(bundle: Bundle, encoder: Encoder) -> float:
+def check_golden(bundle: Bundle, encoder: Encoder, copies: int = 1) -> float:
     """Refuse an encoder that does not answer as the bundle promises; leaves it reset.
 
+    copies: the encoder was opened for so many times `golden_leads`, and hears each lead so often:
+    where leads share a network, those that are alike answer as one.
     Returns the largest deviation, as a fraction of max(1, largest expected magnitude).
     """
     expected = _decode(bundle)
-    answered = record_golden(encoder, expected.hops)
+    answered = record_golden(encoder, [hop * copies for hop in expected.hops])
     if expected.outputs.keys() != answered.outputs.keys():
         raise SelfTestError(_refusal(bundle, "its outputs are not those of the self-test"))
     worst = 0.0

@@ -57,7 +57,7 @@ class LiteRTNetwork:
         self._initial = {s.name_in: _initial(s, leads) for s in manifest.states}
         self._past = list(self._initial.values())
         model, feed = bundle.files[file], self._feed(manifest)
-        self._shared = shared(
+        self.shared = shared(
             model, (device, leads), lambda: open_interpreter(model, where, feed, device)
         )
         self._bind(manifest, where)
@@ -67,8 +67,8 @@ class LiteRTNetwork:
     def run(self) -> Sequence[NDArray[np.float32]]:
         """The heads for `inputs`; the past moves on by a hop."""
         try:
-            with self._shared.lock:
-                return self._step(self._shared.runtime)
+            with self.shared.lock:
+                return self._step(self.shared.runtime)
         except Exception as error:  # the interpreter raises bare RuntimeError and ValueError
             raise ModelError(
                 f"LiteRT failed in a step of {self._name!r}: {error};"
@@ -95,7 +95,7 @@ class LiteRTNetwork:
 
     def _bind(self, manifest: Manifest, where: str) -> None:
         """Where the interpreter has the tensors that the manifest names."""
-        runtime = self._shared.runtime
+        runtime = self.shared.runtime
         taken = {t["name"]: t["index"] for t in runtime.get_input_details()}
         given = {t["name"]: t for t in runtime.get_output_details()}
         for state in manifest.states:

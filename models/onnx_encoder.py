@@ -49,12 +49,12 @@ class OnnxNetwork:
     ) -> None:
         manifest = bundle.manifest
         self._name = manifest.name
-        self._shared = shared(
+        self.shared = shared(
             bundle.model,
             (ONNX_RUNTIME, providers, threads),
             lambda: open_session(bundle.model, str(bundle.path), providers, threads=threads),
         )
-        session = self._shared.runtime
+        session = self.shared.runtime
         self.providers = tuple(session.get_providers())
         _check_inputs(bundle, session)
         shape, kind = input_layout(manifest, leads)
@@ -65,7 +65,13 @@ class OnnxNetwork:
         initial = {s.name_in: _initial(s, leads) for s in manifest.states}
         self._heads = _answers(bundle, session, {**heard, **initial}, leads)
         heads = {o.name: t for o, t in zip(manifest.outputs, self._heads, strict=True)}
-        self._bound = BoundSession(session, manifest.states, initial, heard, heads)
+        try:
+            self._bound = BoundSession(session, manifest.states, initial, heard, heads)
+        except Exception as error:  # its exceptions share no base but Exception
+            raise ModelError(
+                f"ONNX Runtime cannot bind the tensors of {self._name!r} with"
+                f" {', '.join(self.providers)}: {error}; choose another device"
+            ) from error
 
     def run(self) -> Sequence[NDArray[np.float32]]:
         """The heads for `inputs`; the past moves on by a hop."""

@@ -19,6 +19,7 @@ from models.devices import known_device, runs_in_litert
 from models.encoder import Encoder
 from models.errors import RuntimeMissingError
 from models.golden import check_golden, golden_leads
+from models.self_test import open_tested
 
 __all__ = ["ENTRY_POINT_GROUP", "open_encoder", "runtimes", "verify_bundle"]
 
@@ -37,7 +38,10 @@ def runtimes() -> tuple[str, ...]:
 
 
 def open_encoder(bundle: Bundle, leads: int, device: str = "auto") -> Encoder:
-    """An encoder for `leads` leads that has passed the bundle's self-test.
+    """An encoder for `leads` leads that has passed the bundle's self-test, beat stage included.
+
+    One that shares its session with another of this bundle, which is in use and has passed, is
+    not tested again (`models.self_test`).
 
     device: "auto", the first of `models.auto_device.auto_order` that can be used, and the next
     where it fails; a name of `models.device_name`; or what another package's runtime calls one.
@@ -71,10 +75,7 @@ def _on(bundle: Bundle, leads: int, device: str) -> Encoder:
 
 def _tested(bundle: Bundle, leads: int, runtime: str, device: str) -> Encoder:
     opener = _opener(runtime)
-    tested = golden_leads(bundle)
-    trial = opener(bundle, tested, device)
-    check_golden(bundle, trial)
-    return trial if tested == leads else opener(bundle, leads, device)
+    return open_tested(bundle, leads, lambda heard: opener(bundle, heard, device))
 
 
 def _opener(name: str) -> Opener:

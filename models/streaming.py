@@ -12,6 +12,7 @@ from models.errors import BundleError, ModelError, StepError
 from models.fusion import Fusion, nothing_known, per_lead_size
 from models.manifest import Manifest, RunningMeanAbs
 from models.normalise import Normaliser
+from models.shared import SharedRuntime, distrust
 from models.tokens import Tokeniser
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ class Network(Protocol):
     inputs: NDArray[Any]
     weights: NDArray[np.float32]
     providers: tuple[str, ...]
+
+    @property
+    def shared(self) -> SharedRuntime | None:
+        """What computes the steps of others, too; None where it is the network's own."""
 
     def run(self) -> Sequence[NDArray[np.float32]]:
         """The tensors (leads, ...) of the manifest's outputs, good until the next run.
@@ -92,6 +97,11 @@ class StreamingEncoder:
         """The execution providers in use, as the runtime names them."""
         return self._network.providers
 
+    @property
+    def shared(self) -> SharedRuntime | None:
+        """What computes the steps of other streams, too; None where nothing is shared."""
+        return self._network.shared
+
     def reset(self) -> None:
         """Forget the past, as after a gap."""
         self._network.reset()
@@ -107,10 +117,17 @@ class StreamingEncoder:
         """
         self._take_weights(lead_weights)
         self._take_samples(samples)
-        tensors = self._network.run()
+        tensors = self._answered()
         if self._trusting and self._preparation.full:
             return self._fusion(tensors, self._trust)
         return {output.name: nothing_known(output) for output in self._manifest.outputs}
+
+    def _answered(self) -> Sequence[NDArray[np.float32]]:
+        try:
+            return self._network.run()
+        except ModelError:
+            distrust(self)
+            raise
 
     def _take_samples(self, samples: NDArray[np.float32]) -> None:
         if samples.shape != self._hop.shape:

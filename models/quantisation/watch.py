@@ -43,6 +43,7 @@ class _WatchedNetwork:
         self.inputs = np.zeros(shape, kind)
         self.weights = np.ones((leads, 1), np.float32)
         self.providers: tuple[str, ...] = tuple(session.get_providers())
+        self.shared = None
         self.seen: Tensors = {}
         self._manifest, self._session = bundle.manifest, session
         self._heads = [output.name for output in bundle.manifest.outputs]

@@ -148,7 +148,7 @@ def test_where_nothing_opens_the_last_reason_is_raised_each_time() -> None:
 def test_what_fails_in_a_step_is_replaced_by_the_processor(
     error: Exception | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """None: it answers, with what is no number. The other begins anew with the hop that failed."""
+    """None: it answers, with what is no number. The other hears the hops before again."""
     remember(tensorrt=10.0, openvino=20.0, cpu=100.0)
     devices = Devices(failing={"tensorrt": error})
     encoder = devices.open()
@@ -156,11 +156,22 @@ def test_what_fails_in_a_step_is_replaced_by_the_processor(
     assert encoder.providers == ("cpu",)
     assert devices.opened == ["tensorrt", "cpu"]  # openvino might compile for minutes
     plain = registry.open_encoder(BUNDLE, 1, "cpu")
-    assert_same(heard[:2], answers(plain, HOPS[:2]))
-    plain.reset()
-    assert_same(heard[2:], answers(plain, HOPS[2:]))
+    assert_same(heard, answers(plain, HOPS))
     assert len(caplog.records) == 1
     assert "device tensorrt is left alone until the next start, trying cpu" in caplog.text
+
+
+@pytest.mark.parametrize("began", [0, 7])
+def test_only_the_last_seconds_are_heard_again(began: int) -> None:
+    """Of a delay of 0.3 s, 4 s before it and hops of 1 s: five; and none from before a reset."""
+    long = hops(12)
+    encoder = Devices(failing={"litert": ModelError("gone")}, after=9).open()
+    answers(encoder, long[:began])
+    encoder.reset()
+    heard = answers(encoder, long[began:])
+    plain = registry.open_encoder(BUNDLE, 1, "cpu")
+    answers(plain, long[max(began, 4) : 9])
+    assert_same(heard[9 - began :], answers(plain, long[9:]))
 
 
 def test_streams_opened_later_do_not_try_what_failed(caplog: pytest.LogCaptureFixture) -> None:

@@ -83,6 +83,25 @@ def test_a_damaged_file_is_as_good_as_none(data):
     assert found is None or found.trials == ()
 
 
+@pytest.mark.parametrize("name", ["cpu:0", "cpu:128", "litert:x", "cpu:" + "9" * 4092, "toaster"])
+def test_what_no_device_is_called_is_left_out(name):
+    keep(SHA, (Trial(device=name, open_ms=1.0, step_us=1.0, deviation=0.0), *TRIALS))
+    assert again().trials == TRIALS
+    assert [each.device for each in device_record.ranking(SHA)] == ["cpu"]
+
+
+def test_a_file_nested_deeply_is_as_good_as_none():
+    path = keep(SHA, TRIALS)
+    path.write_bytes(b'{"format":1,"machine":{"x":' + b"[" * 60_000)
+    assert again() is None
+
+
+def test_a_trial_of_other_fields_is_not_believed():
+    path = keep(SHA, TRIALS)
+    path.write_text(path.read_text().replace('"problem"', '"trouble"'))
+    assert again() is None
+
+
 @pytest.mark.parametrize("step_us", [-1, 0, "NaN", 1e999])
 def test_times_that_are_none_are_refused(step_us):
     path = keep(SHA, TRIALS)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from edge.cli.warmup import load_kernels
 from models import device_measuring, device_trial
 from models.bundle import Bundle, load_bundle
 from models.device_choice import Trial, ranked
 from models.device_measuring import measure, tried_apart
 from models.device_trial import step_us, try_device
 from models.devices import devices
+from models.encoder import Encoder
 from models.errors import BundleError, ModelError
+from models.registry import open_encoder
 from tests.models.rebundle import NAME
+from tests.patience import PROGRAM_S
 
 BUNDLE = load_bundle(NAME)
 
@@ -74,11 +82,29 @@ def test_a_step_longer_than_the_time_for_it_is_still_measured(clock: Clock) -> N
     assert step_us(encoder, HOPS, for_s=0.1) == 5e6  # type: ignore[arg-type]
 
 
-def test_each_device_of_the_shipped_bundle_is_right_and_timed() -> None:
+def test_each_device_of_the_shipped_bundle_is_right_and_timed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    load_kernels()  # into the cache, so that the processes of the trials compile nothing
+    monkeypatch.setattr(device_measuring, "TRIAL_MOST_S", PROGRAM_S)
     trials = [tried_apart(BUNDLE, name, 0.05) for name in devices(BUNDLE)]
     assert {each.problem for each in trials} == {""}
     assert all(each.step_us and each.open_ms and each.deviation is not None for each in trials)
-    assert len(ranked(trials)) == len(trials)
+
+
+def test_what_is_compiled_once_an_installation_is_no_time_of_a_device(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compiles(_: str) -> None:
+        clock.now_ns += 20 * 10**9
+
+    def opens(*arguments: Any) -> Encoder:
+        clock.now_ns += 7 * 10**6
+        return open_encoder(*arguments)
+
+    monkeypatch.setattr(device_trial, "import_module", compiles)
+    monkeypatch.setattr(device_trial, "open_encoder", opens)
+    assert try_device(BUNDLE, "cpu", 0.0).open_ms == 7.0
 
 
 def test_wrong_numbers_are_told(tmp_path: Path) -> None:
@@ -144,11 +170,20 @@ def _program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("kill -SEGV $$", "died of SIGSEGV"),
+        ("kill -SEGV $$", "died of Segmentation fault"),
+        pytest.param(
+            "kill -40 $$",
+            "died of",
+            marks=pytest.mark.skipif(
+                not hasattr(signal, "SIGRTMIN"), reason="no real-time signals"
+            ),
+        ),
         ("echo one >&2; echo no such GPU >&2; exit 3", "failed: no such GPU"),
         ("exit 3", "failed: exit code 3"),
         ("echo '{}'", "failed: exit code 0"),
-        ('echo \'{"device": "cpu", "step_us": -1}\'', "failed"),
+        ('echo \'{"device": "cuda", "step_us": -1}\'', "failed"),
+        ('echo \'{"device": "cpu", "open_ms": 1, "step_us": 1, "deviation": 0}\'', "failed"),
+        ("printf '[%.0s' $(seq 5000)", "failed"),
     ],
 )
 def test_a_process_that_ends_badly_costs_only_its_device(
@@ -158,6 +193,27 @@ def test_a_process_that_ends_badly_costs_only_its_device(
     trial = tried_apart(BUNDLE, "cuda", 0.1)
     assert said in trial.problem
     assert (trial.device, trial.step_us) == ("cuda", None)
+
+
+def test_a_process_that_a_driver_leaves_behind_is_not_waited_for(
+    program: Callable[[str], None], tmp_path: Path
+) -> None:
+    left = tmp_path / "pid"
+    program(
+        f"sleep 600 & echo $! >{left}; echo '{msgspec.json.encode(timed('cuda', 3.0)).decode()}'"
+    )
+    try:
+        assert tried_apart(BUNDLE, "cuda", 0.1) == timed("cuda", 3.0)
+    finally:
+        os.kill(int(left.read_text()), signal.SIGKILL)
+
+
+def test_a_problem_is_told_in_bounds(program: Callable[[str], None]) -> None:
+    program("""head -c 70000 /dev/zero | tr '\\0' p >&2; exit 1""")
+    assert len(tried_apart(BUNDLE, "cuda", 0.1).problem) == device_measuring.PROBLEM_MOST
+    long = Trial(device="cuda", problem="p" * 70_000)
+    program(f"""printf '%s' '{msgspec.json.encode(long).decode()}'""")
+    assert tried_apart(BUNDLE, "cuda", 0.1).problem == "p" * device_measuring.PROBLEM_MOST
 
 
 def test_a_device_that_hangs_is_given_up(

@@ -9,10 +9,11 @@ from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from weakref import WeakValueDictionary
 
 import pytest
 
-from models import registry
+from models import registry, shared
 from models.bundle import Bundle, load_bundle
 from models.encoder import Encoder
 from models.errors import BundleError, ModelError, RuntimeMissingError
@@ -56,12 +57,20 @@ def test_importing_the_package_alone_imports_nothing() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.fixture(name="no_session")
+def _no_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None that another test has opened and not let go of yet."""
+    monkeypatch.setattr(shared, "_in_use", WeakValueDictionary())
+
+
+@pytest.mark.usefixtures("no_session")
 def test_without_onnxruntime_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(RuntimeMissingError, match="pip install onnxruntime"):
         registry.open_encoder(load_bundle(NAME), 1, "cpu")
 
 
+@pytest.mark.usefixtures("no_session")
 def test_a_broken_onnxruntime_is_told_apart_from_a_broken_bundle(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -158,7 +158,7 @@ def test_without_litert_the_error_says_how_to_get_it(
 
 
 def test_the_whole_network_runs_in_xnnpack(bundle: Bundle) -> None:
-    interpreter = LiteRTEncoder(bundle, 1)._network._shared.runtime
+    interpreter = LiteRTEncoder(bundle, 1)._network.shared.runtime
     operators = interpreter._get_ops_details()
     delegates = [o for o in operators if o["op_name"] == "DELEGATE"]
     assert len(delegates) == 1

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.bound_session import BoundSession
 from models.bundle import load_bundle
 from models.encoder import Encoder
 from models.errors import ModelError, RuntimeMissingError, StepError
@@ -57,6 +58,17 @@ def test_outputs_are_as_the_manifest_says() -> None:
             assert (total <= 1 + 1e-5).all()
             if output.rest is None:
                 np.testing.assert_allclose(total, 1, atol=1e-5)
+
+
+def test_a_provider_that_cannot_bind_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that `auto` takes another."""
+
+    def refuses(*_: object) -> None:
+        raise RuntimeError("no allocator for it")
+
+    monkeypatch.setattr(BoundSession, "_bind", refuses)
+    with pytest.raises(ModelError, match=r"'tcn-s' with CPUExecutionProvider: no allocator"):
+        OnnxEncoder(BUNDLE, 1)
 
 
 def test_reset_forgets_everything() -> None:

@@ -12,7 +12,8 @@ from models.beat_stage import BeatStage
 from models.beat_window import WIDTH
 from models.bundle import load_bundle
 from models.registry import open_encoder
-from models.shared import shared
+from models.shared import SharedRuntime, shared
+from tests.patience import PROGRAM_S
 
 HOPS = 6
 
@@ -114,3 +115,68 @@ def test_an_opening_that_fails_is_tried_again():
     with pytest.raises(RuntimeError):
         shared(b"bad", "a", fail)
     assert shared(b"bad", "a", lambda: "runtime").runtime == "runtime"
+
+
+def test_an_opening_waits_for_no_other_model():
+    begun, finish = threading.Event(), threading.Event()
+
+    def slow():
+        begun.set()
+        assert finish.wait(PROGRAM_S)
+        return "slow"
+
+    in_use, opened = shared(b"in use", "a", lambda: "in use"), []
+    waiting = threading.Thread(target=lambda: opened.append(shared(b"slow", "a", slow)))
+    waiting.start()
+    try:
+        assert begun.wait(PROGRAM_S)
+        assert shared(b"in use", "a", lambda: "another") is in_use
+        assert shared(b"other", "a", lambda: "other").runtime == "other"
+    finally:
+        finish.set()
+        waiting.join()
+    assert opened[0].runtime == "slow"
+
+
+def test_threads_that_want_the_same_open_it_once():
+    opened, found = [], []
+    together = threading.Barrier(8)
+
+    def make():
+        opened.append(object())
+        return opened[-1]
+
+    def want():
+        together.wait(PROGRAM_S)
+        found.append(shared(b"wanted", "a", make))
+
+    threads = [threading.Thread(target=want) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(opened) == 1
+    assert {id(each) for each in found} == {id(found[0])}
+
+
+def test_a_pass_holds_until_a_failure_of_any_session_that_took_part():
+    encoder, stage = SharedRuntime("encoder"), SharedRuntime("stage")
+    assert not encoder.has_passed("test")
+    stage.note_passed("test")
+    encoder.note_passed("test", stage)
+    assert encoder.has_passed("test")
+    assert not encoder.has_passed("another test")
+    stage.distrust()
+    assert not encoder.has_passed("test")
+    stage.note_passed("test")
+    assert encoder.has_passed("test")
+    encoder.distrust()
+    assert not encoder.has_passed("test")
+
+
+def test_the_oldest_passes_are_forgotten():
+    runtime = SharedRuntime("encoder")
+    for test in range(100):
+        runtime.note_passed(test)
+    assert runtime.has_passed(99)
+    assert not runtime.has_passed(0)

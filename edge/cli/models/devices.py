@@ -57,6 +57,7 @@ def measure_and_keep(
 
     Raises UsageError for a bundle whose runtime is another package's.
     """
+    from edge.cli.warmup import load_kernels
     from models.device_measuring import measure
     from models.device_name import ONNX_RUNTIME
     from models.device_record import keep
@@ -66,6 +67,7 @@ def measure_and_keep(
         raise UsageError(
             f"bundle {bundle.manifest.name!r} runs in {runtime}, which alone knows its devices"
         )
+    load_kernels()  # else each device's process might compile them, and be given up meanwhile
     trials = measure(bundle, on_device=on_device)
     try:
         kept = keep(bundle.sha256, trials) is not None
@@ -85,7 +87,8 @@ def told(trial: Trial) -> str:
         return f"{trial.device:<12} {refusal(trial)}"
     times = f"{trial.step_us:>9,.1f} us a hop, opened in {trial.open_ms:,.0f} ms"
     why = f"; {refusal(trial)}" if refusal(trial) else ""
-    return f"{trial.device:<12} {times}, self-test {trial.deviation:.2g}{why}"
+    exact = f"answers differ from those expected by at most {trial.deviation:.2g}"
+    return f"{trial.device:<12} {times}, {exact}{why}"
 
 
 def _present(bundle: Bundle) -> tuple[str, ...]:
