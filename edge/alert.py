@@ -23,6 +23,7 @@ class AlarmKind(StrEnum):
     SIGNAL_LOST = "signal_lost"
     POOR_SIGNAL = "poor_signal"
     STORAGE_FAULT = "storage_fault"
+    ANALYSIS_LIMITED = "analysis_limited"
 
 
 class AlarmType(StrEnum):

@@ -24,6 +24,7 @@ KIND_WORDS: dict[str, str] = {
     AlarmKind.SIGNAL_LOST: "signal lost",
     AlarmKind.POOR_SIGNAL: "poor signal",
     AlarmKind.STORAGE_FAULT: "alerts may not be stored",
+    AlarmKind.ANALYSIS_LIMITED: "arrhythmia analysis limited",
 }
 
 # Colours of IEC 60601-1-8:2006 table 2 for high and medium; low may be cyan.

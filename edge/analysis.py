@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.encode import EncoderStage
-from edge.events import Beat, BeatsKnown, Observation
+from edge.events import AnalysisLimited, Beat, BeatsKnown, Observation
 from edge.networks import Networks
 from edge.qrs import QrsDetector
 from firmware_bridge.stream import NS_PER_S
@@ -22,6 +22,10 @@ __all__ = ["Analysis"]
 
 DETECTOR_LATENCY_NS = 500_000_000
 """Within this time the QRS detector knows a beat, but for one that it finds by searching back."""
+
+SHARED_NS = 100_000_000
+"""Of a QRS into which the encoder begins it may hear too little: the detector tells those that lie
+so close behind as well. What both tell is told once (`TWIN_NS` in `edge.segment`)."""
 
 LEARNING_NS = 3 * NS_PER_S
 """The QRS detector reports no beat in its first two seconds; then those of these seconds too."""
@@ -40,8 +44,14 @@ class Analysis:
         self._leads = leads
         self._filter_delay_s = filter_delay_s
         self._stage = EncoderStage(networks, rate_hz, leads, filter_delay_s) if networks else None
+        self.encoder_failure = ""
+        """Why the encoder was switched off, in words; empty where it was not."""
+        self._stop = 0
         self._detector: QrsDetector | None = None
         self._detector_start = 0
+        self._former: QrsDetector | None = None
+        self._handed_over = 0
+        self._unsaid: list[Observation] = []
         if self._stage is None or not self._stage.hears_beats:
             self._start_detector(0)
 
@@ -57,8 +67,9 @@ class Analysis:
 
     @property
     def detector(self) -> QrsDetector | None:
-        """The QRS detector, where beats come from it."""
-        return self._detector
+        """The QRS detector, where beats come from it and it listens from the next sample on: after
+        a failure that is one later, where the hop in which it came ends with these samples."""
+        return self._detector if self._detector_start <= self._stop else None
 
     def process(
         self,
@@ -69,30 +80,36 @@ class Analysis:
     ) -> list[Observation]:
         """What these samples make known. weights: trust in each lead, 0 to 1. beats: what
         `detector` has found in them, where it has been given them already."""
-        heard = self._detector if beats is not None else None
+        heard = self.detector if beats is not None else None
+        self._stop = start + len(conditioned_uv)
+        last_words = self._last_words(start, conditioned_uv, weights)
         said = self._stage.push(conditioned_uv, weights) if self._stage else []
         if self._stage and self._stage.failed_at is not None:
-            self._switch_off(self._stage.failed_at)
+            said.append(self._switch_off(self._stage, self._stage.failed_at))
         if self._detector and self._detector is not heard:
             early = max(0, self._detector_start - start)
             beats = self._detector.process(start + early, conditioned_uv[early:], weights)
-        return [*(beats or ()), *said]
+        return [*last_words, *(beats or ()), *said]
 
     def due(self, position: int) -> int:
         """Index at which, from `position` on, something may become known, and not before."""
-        if self._stage is None or self._detector is not None:
+        if self._stage is None or self._detector is not None or self._former is not None:
             return position
         return self._stage.due
 
     def renew(self, networks: Networks | None, start: int) -> list[Observation]:
         """Other networks from sample `start` on; what the former still held.
 
-        Where beats come from the QRS detector before and after, it goes on as it is.
+        Where beats come from the QRS detector before and after, it goes on as it is. Where they
+        come from it no more, it listens until it has told those before `start`.
         """
-        said = self.flush()
+        said = self._taken_back() if self._former else self.flush()
         time_ns = self._time_ns(start)
         if self._detector is None:
             said.append(BeatsKnown(time_ns, time_ns))
+        if self.encoder_failure:
+            said.append(AnalysisLimited(time_ns))
+            self.encoder_failure = ""
         self._stage = (
             EncoderStage(networks, self._rate_hz, self._leads, self._filter_delay_s)
             if networks
@@ -101,7 +118,8 @@ class Analysis:
         if self._stage:
             self._stage.begin(start)
         if self._stage and self._stage.hears_beats:
-            self._detector = None
+            self._former, self._detector = self._detector, None
+            self._handed_over, self._unsaid = start, []
         elif self._detector is None:
             self._start_detector(start)
         return said
@@ -116,26 +134,56 @@ class Analysis:
         """What still waits for samples that will not come: before a gap, and at the end."""
         return self._stage.flush() if self._stage else []
 
-    def begin(self, start: int, missing: int) -> list[BeatsKnown]:
+    def begin(self, start: int, missing: int) -> list[Observation]:
         """Time goes on at `start`, after `missing` samples that never came."""
+        self._stop = start
+        self._former = None
         if self._detector:
             self._detector.gap(start - missing, missing)
+            if self._detector.learns:
+                self._detector_start = start
+        time_ns = self._time_ns(start)
+        said: list[Observation] = [BeatsKnown(time_ns, time_ns)]
         if self._stage and self._stage.failed_at is not None:
-            self._switch_off(start)
+            said.append(self._switch_off(self._stage, start))
         if self._stage:
             self._stage.begin(start)
-        time_ns = self._time_ns(start)
-        return [BeatsKnown(time_ns, time_ns)]
+        return said
 
-    def _switch_off(self, at: int) -> None:
-        """The encoder has failed: without it, and beats from the detector, from here on."""
+    def _last_words(
+        self, start: int, conditioned_uv: NDArray[np.float32], weights: Sequence[float]
+    ) -> list[Beat]:
+        """Beats that the detector knows only now that the encoder has taken over."""
+        if self._former is None:
+            return []
+        left = self._handed_over + self._samples(DETECTOR_LATENCY_NS) - start
+        beats = self._former.process(start, conditioned_uv[:left], weights)
+        if len(conditioned_uv) >= left:
+            self._former = None
+        stop = self._handed_over + self._samples(SHARED_NS)
+        self._unsaid += [beat for beat in beats if beat.index >= stop]
+        return [beat for beat in beats if beat.index < stop]
+
+    def _taken_back(self) -> list[Observation]:
+        """The detector goes on as if the encoder had never taken over, which has no beat so soon;
+        what it has kept to itself since then."""
+        self._detector, self._former = self._former, None
+        return self._unsaid
+
+    def _switch_off(self, failed: EncoderStage, at: int) -> AnalysisLimited:
+        """Without the encoder, and beats from the detector, from here on."""
+        self.encoder_failure = failed.failure
         self._stage = None
         if self._detector is None:
             self._start_detector(at)
+        return AnalysisLimited(self._time_ns(at), failed.failure)
 
     def _start_detector(self, start: int) -> None:
         self._detector = QrsDetector(self._rate_hz, self._leads, delay_s=self._filter_delay_s)
         self._detector_start = start
+
+    def _samples(self, time_ns: int) -> int:
+        return round(time_ns * self._rate_hz / NS_PER_S)
 
     def _time_ns(self, index: int) -> int:
         return round(index / self._rate_hz * NS_PER_S)

@@ -16,10 +16,12 @@ from edge.events import Beat, BeatLabel, BeatsKnown, Observation, Rhythm
 from edge.heard_beats import HeardBeats
 from edge.hops import Hop, HopCutter
 from edge.networks import Networks
+from edge.told_text import without_folders
 from firmware_bridge.stream import NS_PER_S
 from models.encoder import Outputs
 from models.errors import ModelError
 from models.kernels import all_finite
+from models.shared import distrust
 
 __all__ = ["EncoderStage"]
 
@@ -53,6 +55,8 @@ class EncoderStage:
         self._labeller = BeatLabeller(stage, manifest, lag_s) if stage and peaks else None
         self._padding = math.ceil((lag_s + manifest.hop_s + self._longest_delay_s()) * rate_hz)
         self._failed_at: int | None = None
+        self.failure = ""
+        """Why the networks failed, in words; empty while they work."""
         self.begin(0)
 
     @property
@@ -135,6 +139,7 @@ class EncoderStage:
         try:
             return self._hear(hop, self._step(hop))
         except Exception as error:  # a runtime of another package may raise anything
+            distrust(self.encoder)
             log.error(
                 "encoder %s failed and is switched off until the stream begins anew with another"
                 " format or edge is restarted; beats come from the QRS detector: %s",
@@ -142,6 +147,7 @@ class EncoderStage:
                 exc_info=not isinstance(error, ModelError),
             )
             self._failed_at = hop.known_at
+            self.failure = _failure(self.encoder.manifest.name, error)
             return []
 
     def _step(self, hop: Hop) -> Outputs:
@@ -202,6 +208,11 @@ class EncoderStage:
 
     def _time_ns(self, index: int) -> int:
         return round(index / self._rate_hz * NS_PER_S)
+
+
+def _failure(name: str, error: Exception) -> str:
+    kind = "" if isinstance(error, ModelError) else f"{type(error).__name__}: "
+    return without_folders(f"encoder {name} failed: {kind}{error}")
 
 
 _KINDS = ("rhythm", "ventricular", "qrs")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.networks import Networks
+from edge.told_text import without_folders
 from firmware_bridge.stream import Chunk, StreamFormat
+from models.errors import ModelError
 
 __all__ = ["EncoderFactory", "EncoderLease"]
 
@@ -22,6 +25,10 @@ OPENING_S = 10.0
 """Opening takes far longer than a second of signal: a stream that changes its format again and
 again gets so many openings, and one more for each of so many seconds of signal."""
 
+BEHIND = "the engine is behind: too many patients for this machine, or a slow encoder"
+
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
@@ -36,10 +43,13 @@ class EncoderLease:
 
     open_for: called for every new format of the stream; later where its encoder is shed, or where
         formats change too often.
+    is_optional: where it raises, that is logged, and the stream goes on rules alone.
     """
 
-    def __init__(self, open_for: EncoderFactory) -> None:
+    def __init__(self, open_for: EncoderFactory, is_optional: bool = False) -> None:
         self._open_for = open_for
+        self._is_optional = is_optional
+        self._refusal = ""
         self._kept: _Kept | None = None
         self._hop_s = 0.0
         self._is_shed = False
@@ -52,6 +62,12 @@ class EncoderLease:
     def is_shed(self) -> bool:
         """Whether the stream goes without an encoder that it would have."""
         return self._is_shed
+
+    @property
+    def limitation(self) -> str:
+        """Why a stream that asks for an encoder is given none, in words; empty where it is given
+        one, or asks for none."""
+        return BEHIND if self._is_shed else self._refusal
 
     @property
     def late_hops(self) -> int:
@@ -105,10 +121,20 @@ class EncoderLease:
 
     def _opened(self, form: StreamFormat) -> Networks | None:
         self._openings -= 1
-        return self._keep(form, self._open_for(form))
+        try:
+            return self._keep(form, self._open_for(form))
+        except Exception as error:  # a runtime of another package may raise anything
+            if not self._is_optional:
+                raise
+            is_ours = isinstance(error, ModelError)
+            log.error("no encoder, rules alone go on: %s", error, exc_info=not is_ours)
+            self._keep(form, None)
+            kind = "" if is_ours else f"{type(error).__name__}: "
+            self._refusal = without_folders(f"the encoder cannot be opened: {kind}{error}")
+            return None
 
     def _keep(self, form: StreamFormat, networks: Networks | None) -> Networks | None:
-        self._owes = False
+        self._owes, self._refusal = False, ""
         self._kept = _Kept(form, networks)
         self._hop_s = networks.encoder.manifest.hop_s if networks else 0.0
         return networks

@@ -125,6 +125,15 @@ class StorageFault:
 
 
 @dataclass(frozen=True, slots=True)
+class AnalysisLimited:
+    """No encoder listens though one is asked for, or one does again. reason: why; empty where one
+    does."""
+
+    time_ns: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ToldRate:
     """The heart rate that a device tells which sends neither samples nor RR intervals.
 
@@ -135,7 +144,17 @@ class ToldRate:
     bpm: float
 
 
-Observation = Beat | BeatLabel | BeatsKnown | Quality | Rhythm | Silence | StorageFault | ToldRate
+Observation = (
+    Beat
+    | BeatLabel
+    | BeatsKnown
+    | Quality
+    | Rhythm
+    | Silence
+    | StorageFault
+    | AnalysisLimited
+    | ToldRate
+)
 
 
 def shifted(observation: Observation, index: int, time_ns: int) -> Observation:

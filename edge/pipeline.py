@@ -15,15 +15,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
 
 import msgspec
 from msgspec.structs import replace
 
 from edge.actions import Action, Outcome
+from edge.alarming import Alarms, Attended
 from edge.alert import Alert
 from edge.encoder_lease import EncoderFactory, EncoderLease
-from edge.events import Observation, Silence, StorageFault
+from edge.events import AnalysisLimited, Observation, Silence, StorageFault
 from edge.networks import Networks
 from edge.segment import Segment, SegmentSettings
 from edge.told_beats import ToldBeats
@@ -54,48 +54,6 @@ LAG_MAX_NS = 5 * NS_PER_S
 """A link that was silent for so long may deliver what it held back, and catches up by itself."""
 
 log = logging.getLogger(__name__)
-
-
-class Alarms(Protocol):
-    """The alarms of one patient: observations in, alerts out, pure."""
-
-    def observe(self, observation: Observation) -> tuple[Alert, ...]:
-        """What this observation changes."""
-
-    @property
-    def active(self) -> tuple[Alert, ...]:
-        """The latest alert of every alarm that is on, most urgent first."""
-
-
-@runtime_checkable
-class Attended(Alarms, Protocol):
-    """Alarms that people attend to, and that a snapshot carries over a restart."""
-
-    @property
-    def now_ns(self) -> int:
-        """Latest stream time observed; below zero right after a restart."""
-
-    @property
-    def audio_paused(self) -> bool:
-        """Somebody has asked for silence, and it lasts."""
-
-    @property
-    def changed_limits(self) -> dict[str, float]:
-        """Limits that people have moved since the start."""
-
-    def act(self, action: Action) -> tuple[Outcome, tuple[Alert, ...]]:
-        """Do what a person asks: what came of it, and the alerts that it brings."""
-
-    def resume(self, utc_ns: int) -> tuple[Alert, ...]:
-        """What a restart brings, stream time zero being at `utc_ns`; to be called once, before
-        anything is observed."""
-
-    def catch_up(self, lag_ns: int) -> None:
-        """The stream goes on, but as much earlier than `now_ns`."""
-
-    def snapshot(self, utc_ns: int) -> bytes | None:
-        """The state, `utc_ns` being the UTC time of `now_ns`; None before `resume`, where there
-        is something to go on from."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -134,6 +92,8 @@ class Pipeline:
     encoder_for: called when the format of the stream becomes known or changes; gives the
         networks for it, or None to run on rules alone.
     reorder_frames: newer frames that a missing one is waited for before it counts as lost.
+    encoder_is_optional: where `encoder_for` raises, the stream goes on rules alone, and an alarm
+        tells of it.
     """
 
     def __init__(
@@ -143,6 +103,7 @@ class Pipeline:
         settings: SegmentSettings,
         encoder_for: EncoderFactory = lambda _: None,
         reorder_frames: int = REORDER_FRAMES,
+        encoder_is_optional: bool = False,
     ) -> None:
         self.alarm = alarm
         self.attended = alarm if isinstance(alarm, Attended) else None
@@ -154,8 +115,9 @@ class Pipeline:
         self._contact_lost_ns: int | None = None
         self._timeline = Timeline(reorder_frames)
         self._settings = settings
-        self.lease = EncoderLease(encoder_for)
+        self.lease = EncoderLease(encoder_for, encoder_is_optional)
         """Whether the stream has its encoder, or goes without for a while."""
+        self._limitation = ""
         self._segment: Segment | None = None
         self._anchor: Anchor | None = None
         self._refused = 0
@@ -227,14 +189,15 @@ class Pipeline:
         if segment is None:
             return Step()
         fitting = self.lease.replace(form, networks, segment.format)
-        return self._and_then(Step(), segment.renew(fitting))
+        return self._and_then(Step(), self._renewed(segment, fitting))
 
     def shed(self, is_shed: bool) -> Step:
         """Rules alone from the next sample on, or the encoder again, which begins anew."""
         segment = self._segment
         if segment is None or is_shed == self.lease.is_shed or (is_shed and not segment.encoder):
             return Step()
-        return self._and_then(Step(), segment.renew(self.lease.shed(is_shed, segment.format)))
+        fitting = self.lease.shed(is_shed, segment.format)
+        return self._and_then(Step(), self._renewed(segment, fitting))
 
     def finish(self) -> Step:
         """The source ended: release what waits for reordering, and beats not known yet."""
@@ -318,7 +281,7 @@ class Pipeline:
         if isinstance(event, Chunk):
             self.lease.passed(event)
             if self.lease.is_due:
-                observed += segment.renew(self.lease.open_late(segment.format))
+                observed += self._renewed(segment, self.lease.open_late(segment.format))
             observed += segment.push(self._with_contact(event))
             self._anchor = Anchor(
                 segment.time_ns(event.start), event.host_time_ns, event.device_time_ns
@@ -343,4 +306,17 @@ class Pipeline:
         observed = current.finish() if current else self._told.end()
         time_ns = current.time_ns(event.start) if current else self._told.now_ns
         self._segment = Segment(event.format, event.start, time_ns, self._settings, networks)
-        return self._segment, observed
+        had_failed = current is not None and bool(current.encoder_failure)
+        return self._segment, [*observed, *self._limited(time_ns, had_failed)]
+
+    def _renewed(self, segment: Segment, networks: Networks | None) -> list[Observation]:
+        """Other networks from the next sample on."""
+        observed = segment.renew(networks)
+        return [*observed, *self._limited(segment.stop_time_ns)]
+
+    def _limited(self, time_ns: int, had_failed: bool = False) -> list[Observation]:
+        """Why the stream is given no encoder, where that has changed. A segment tells itself that
+        its encoder has failed: what is said of the next one is then new in any case."""
+        before, self._limitation = self._limitation, self.lease.limitation
+        is_new = had_failed or before != self._limitation
+        return [AnalysisLimited(time_ns, self._limitation)] if is_new else []

@@ -87,6 +87,11 @@ class QrsDetector:
         return self._leads
 
     @property
+    def learns(self) -> bool:
+        """Whether it has yet to find its first levels; a gap then lets it begin anew."""
+        return not self._states["learned"].all()
+
+    @property
     def memory(self) -> tuple[NDArray[Any], ...]:
         """What the kernel `detect` works with."""
         return self._config, self._states, self._histories, self._last_r, self._beats

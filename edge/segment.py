@@ -99,6 +99,11 @@ class Segment:
         return self._analysis.encoder
 
     @property
+    def encoder_failure(self) -> str:
+        """Why the encoder was switched off, in words; empty where it was not."""
+        return self._analysis.encoder_failure
+
+    @property
     def bundle_sha256(self) -> str:
         """Of the manifest of the bundle at work; empty on rules alone."""
         return self._analysis.bundle_sha256

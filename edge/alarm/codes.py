@@ -45,4 +45,5 @@ CODES: Mapping[str, Mapping[str, str | int]] = {
     AlarmKind.SIGNAL_LOST: _codes(),
     AlarmKind.POOR_SIGNAL: _codes(384, "251143007"),
     AlarmKind.STORAGE_FAULT: _codes(),
+    AlarmKind.ANALYSIS_LIMITED: _codes(),
 }

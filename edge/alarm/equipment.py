@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.events import StorageFault
+from edge.events import AnalysisLimited, StorageFault
 
 __all__ = ["EquipmentState"]
 
@@ -13,11 +13,22 @@ class EquipmentState:
     def __init__(self) -> None:
         self.storage_since_ns: int | None = None
         self.storage_reason = ""
+        self.limited_since_ns: int | None = None
+        self.limited_reason = ""
 
-    def hear(self, fault: StorageFault) -> None:
-        """Note that storing fails, or works again."""
-        self.storage_reason = fault.reason
-        if not fault.reason:
-            self.storage_since_ns = None
-        elif self.storage_since_ns is None:
-            self.storage_since_ns = fault.time_ns
+    def hear(self, fault: StorageFault | AnalysisLimited) -> None:
+        """Note that storing fails, or works again; that the encoder is missing, or is back."""
+        match fault:
+            case StorageFault():
+                self.storage_reason = fault.reason
+                self.storage_since_ns = _since(fault, self.storage_since_ns)
+            case AnalysisLimited():
+                self.limited_reason = fault.reason
+                self.limited_since_ns = _since(fault, self.limited_since_ns)
+
+
+def _since(fault: StorageFault | AnalysisLimited, since_ns: int | None) -> int | None:
+    """Start of a fault that is present, None where it is not."""
+    if not fault.reason:
+        return None
+    return fault.time_ns if since_ns is None else since_ns

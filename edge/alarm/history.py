@@ -65,13 +65,13 @@ class BeatHistory(msgspec.Struct):
                     beat.label = label.label
                 return
 
-    def last(self, count: int, since_ns: int) -> list[HeardBeat] | None:
-        """The last `count` beats where they are joined by known RR intervals and none is
-        earlier than `since_ns`; otherwise None."""
+    def last(self, count: int, since_ns: int, joined: bool = True) -> list[HeardBeat] | None:
+        """The last `count` beats where none is earlier than `since_ns` and, if they must be
+        `joined`, all RR intervals between them are known; otherwise None."""
         beats = self.beats[-count:]
-        if len(beats) < count or beats[0].time_ns < since_ns or None in intervals_ms(beats):
+        if len(beats) < count or beats[0].time_ns < since_ns:
             return None
-        return beats
+        return None if joined and None in intervals_ms(beats) else beats
 
     def labelled(self, since_ns: int) -> list[HeardBeat]:
         """Recent beats from `since_ns` to the last one whose class is known."""

@@ -17,6 +17,7 @@ LOCKED = frozenset(
         AlarmKind.VT,
         AlarmKind.SIGNAL_LOST,
         AlarmKind.STORAGE_FAULT,
+        AlarmKind.ANALYSIS_LIMITED,
     }
 )
 """Kinds that no configuration can switch off: a monitor that looks on but cannot call out for
@@ -39,6 +40,7 @@ _PRIORITY = {
     AlarmKind.SIGNAL_LOST: Priority.MEDIUM,
     AlarmKind.POOR_SIGNAL: Priority.LOW,
     AlarmKind.STORAGE_FAULT: Priority.MEDIUM,
+    AlarmKind.ANALYSIS_LIMITED: Priority.LOW,
 }
 
 

@@ -21,10 +21,17 @@ from edge.alarm.precedence import EXPLAINS, held_now
 from edge.alarm.rate import asystole, brady, extreme_brady, extreme_tachy, pause, tachy
 from edge.alarm.rota import Rota
 from edge.alarm.signal_state import SECOND_NS, SignalState
-from edge.alarm.technical import lead_off, poor_signal, signal_lost, storage_fault
+from edge.alarm.technical import (
+    analysis_limited,
+    lead_off,
+    poor_signal,
+    signal_lost,
+    storage_fault,
+)
 from edge.alarm.ventricular import pvc_run, vf, vt
 from edge.alert import AlarmKind, Alert, Priority
 from edge.events import (
+    AnalysisLimited,
     Beat,
     BeatLabel,
     BeatsKnown,
@@ -53,6 +60,7 @@ RULES: dict[AlarmKind, Rule] = {
     AlarmKind.PVC_RUN: pvc_run,
     AlarmKind.POOR_SIGNAL: poor_signal,
     AlarmKind.STORAGE_FAULT: storage_fault,
+    AlarmKind.ANALYSIS_LIMITED: analysis_limited,
 }
 
 
@@ -176,7 +184,7 @@ class AlarmMachine:
             case Silence():
                 known_ns = observation.time_ns
                 state.signal.hear_silence(observation, self._limits)
-            case StorageFault():
+            case StorageFault() | AnalysisLimited():
                 known_ns = observation.time_ns
                 self._equipment.hear(observation)
             case ToldRate():

@@ -12,7 +12,9 @@ __all__ = ["EXPLAINS", "ORDER", "TECHNICAL", "held_now"]
 
 _K = AlarmKind
 
-TECHNICAL = frozenset({_K.SIGNAL_LOST, _K.LEAD_OFF, _K.POOR_SIGNAL, _K.STORAGE_FAULT})
+TECHNICAL = frozenset(
+    {_K.SIGNAL_LOST, _K.LEAD_OFF, _K.POOR_SIGNAL, _K.STORAGE_FAULT, _K.ANALYSIS_LIMITED}
+)
 
 ORDER = (
     _K.SIGNAL_LOST,
@@ -29,6 +31,7 @@ ORDER = (
     _K.PVC_RUN,
     _K.POOR_SIGNAL,
     _K.STORAGE_FAULT,
+    _K.ANALYSIS_LIMITED,
 )
 """Order in which rules are asked: whoever explains another comes before it."""
 
@@ -49,6 +52,7 @@ EXPLAINS: dict[AlarmKind, frozenset[AlarmKind]] = {
 """While the key is on, none of its values starts, and one that is on ends."""
 
 _PHYSIOLOGICAL = frozenset(ORDER) - TECHNICAL
+_ON_SIGNAL = _PHYSIOLOGICAL | {_K.ANALYSIS_LIMITED}
 _ON_CONTACT = frozenset({_K.VF})
 _ON_SILENCE = frozenset({_K.ASYSTOLE, _K.PAUSE})
 _ON_BEATS = _PHYSIOLOGICAL - _ON_CONTACT - _ON_SILENCE
@@ -59,10 +63,11 @@ def held_now(signal: SignalState, limits: AlarmLimits) -> Mapping[AlarmKind, str
 
     VF needs contact only: fibrillation looks like noise to any quality index, so noise is left
     to the encoder's own noise output. Asystole and pause need seconds without any noise; the
-    others tolerate one bad second in their past, not now.
+    others tolerate one bad second in their past, not now. Where there is no signal at all, nobody
+    knows whether it would be analysed.
     """
     if unheard := _unheard(signal, limits):
-        return dict.fromkeys(_PHYSIOLOGICAL, unheard)
+        return dict.fromkeys(_ON_SIGNAL, unheard)
     held: dict[AlarmKind, str] = {}
     for kinds, since_ns in (
         (_ON_CONTACT, signal.contact_since_ns),

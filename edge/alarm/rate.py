@@ -104,14 +104,17 @@ def _rate(
     view: View, count: int, outside: Callable[[float], bool], tolerance: int, limit_bpm: float
 ) -> Finding | None:
     """Counts intervals instead of averaging them, so that a sudden fast rate crosses both its
-    limits at the same beat and is announced once, as the extreme one."""
+    limits at the same beat and is announced once, as the extreme one.
+
+    An interval that is not known, as where another source of beats takes over, starts no alarm and
+    ends none: one that is on is judged by those that are known."""
     latest = view.beats.beats[1 - count :]
     if _any_more(latest, outside, tolerance) or view.beats_stale:
         return None
-    beats = view.beats.last(count, view.usable_since_ns)
-    if beats is None:
+    beats = view.beats.last(count, view.usable_since_ns, joined=not view.active)
+    intervals = [beat.rr_ms for beat in beats[1:] if beat.rr_ms is not None] if beats else []
+    if not beats or not intervals:
         return None
-    intervals = [beat.rr_ms for beat in beats[1:] if beat.rr_ms is not None]
     return Finding(
         beats[0].time_ns,
         {

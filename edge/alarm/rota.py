@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from edge.alarm.precedence import ORDER
 from edge.alert import AlarmKind
 from edge.events import (
+    AnalysisLimited,
     Beat,
     BeatLabel,
     BeatsKnown,
@@ -31,6 +32,7 @@ ROUSED: dict[type[Observation], frozenset[AlarmKind]] = {
     Rhythm: frozenset({_K.VF, _K.VT, _K.ASYSTOLE}),
     Silence: frozenset({_K.SIGNAL_LOST}),
     StorageFault: frozenset({_K.STORAGE_FAULT}),
+    AnalysisLimited: frozenset({_K.ANALYSIS_LIMITED}),
     ToldRate: frozenset(),
 }
 """Rules that may find their condition after such an observation though they did not before it.

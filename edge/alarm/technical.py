@@ -1,4 +1,4 @@
-"""Rules on the equipment: electrodes, link, signal, storage."""
+"""Rules on the equipment: electrodes, link, signal, storage, analysis."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from edge.alarm.finding import Finding, View
 from edge.alarm.signal_state import SECOND_NS
 from edge.alert import Priority
 
-__all__ = ["lead_off", "poor_signal", "signal_lost", "storage_fault"]
+__all__ = ["analysis_limited", "lead_off", "poor_signal", "signal_lost", "storage_fault"]
+
+LIMITED_NS = 10 * SECOND_NS
+"""An encoder that is away for less than this, as while others take its place, is not missed."""
 
 
 def signal_lost(view: View) -> Finding | None:
@@ -50,6 +53,16 @@ def storage_fault(view: View) -> Finding | None:
     if equipment.storage_since_ns is None:
         return None
     return Finding(equipment.storage_since_ns, {"reason": equipment.storage_reason})
+
+
+def analysis_limited(view: View) -> Finding | None:
+    """No encoder judges the rhythm, though one is asked for, for `LIMITED_NS`."""
+    equipment = view.equipment
+    since_ns = equipment.limited_since_ns
+    is_short = _lasting(since_ns, view.signal.second_ns) < LIMITED_NS
+    if since_ns is None or (is_short and not view.active):
+        return None
+    return Finding(since_ns, {"reason": equipment.limited_reason})
 
 
 def _lasting(since_ns: int | None, now_ns: int | None) -> int:

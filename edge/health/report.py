@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -28,15 +27,13 @@ from edge.publish import Publisher
 from edge.record.recorder import Recorder
 from edge.runtime import Runtime
 from edge.supervision import Supervisor
+from edge.told_text import without_folders
 from firmware_bridge.stream import NS_PER_S
 
-__all__ = ["HealthReporter", "Parts", "without_folders"]
+__all__ = ["HealthReporter", "Parts"]
 
 LATE_MS = 1000.0
 """A tick that comes so late delays alarms by as much."""
-LONGEST_TEXT = 300
-
-_FOLDERS = re.compile(r"(?<![\w:/.~])~?(?:/[^/\s'\";:,]+)+/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +107,6 @@ class HealthReporter:
         if restart_window:
             runtime.late_ns = 0
         return EngineHealth(late_ms=late_ms, queued=runtime.queued)
-
-
-def without_folders(text: str) -> str:
-    """The text with file names in the place of paths, and bounded."""
-    return _FOLDERS.sub("", text)[:LONGEST_TEXT]
 
 
 def _outbox(outbox: Outbox) -> OutboxState:

@@ -14,8 +14,19 @@ from edge.beat_labels import pooled
 from edge.condition import Conditioner
 from edge.encode import EncoderStage
 from edge.events import Beat, BeatLabel, BeatsKnown, Rhythm
+from edge.networks import Networks
 from firmware_bridge.stream import NS_PER_S
-from tests.edge.fake_networks import HOP_RHYTHM, RHYTHMS, STAGE_RHYTHM, fake_networks
+from models.auto_device import FallbackEncoder
+from models.errors import ModelError
+from models.shared import SharedRuntime
+from tests.edge.fake_networks import (
+    HOP_RHYTHM,
+    RHYTHMS,
+    STAGE_RHYTHM,
+    FakeBeatStage,
+    FakeEncoder,
+    fake_networks,
+)
 from tests.edge.synthetic_ecg import chunked, ecg, regular
 
 RATES_HZ = (128, 250, 360, 500)
@@ -194,6 +205,32 @@ def test_an_encoder_that_fails_gives_way_to_the_detector_and_says_so_once(fault,
     assert analysis.second_ended(11 * NS_PER_S + LEARNING_NS - 1) == []
     (known,) = analysis.second_ended(20 * NS_PER_S)
     assert known.until_ns == 19.5 * NS_PER_S
+
+
+@pytest.mark.parametrize("fails_at", [1, 2, 8, 11])
+def test_where_another_encoder_takes_over_no_beat_is_missing(fails_at):
+    """Beats of the last hop that are known late are told all the same, and no RR is longer."""
+    samples, delay_s = conditioned(np.arange(0.6, 19.9, 0.83), 20, 250)
+
+    def said_by(encoder):
+        stage = EncoderStage(Networks(encoder, FakeBeatStage()), 250, 1, delay_s)
+        return [*stage.push(samples, [1.0]), *stage.flush()], stage.failure
+
+    failing = FakeEncoder(fails_at=fails_at, fails_with=ModelError("the device is gone"))
+    assert said_by(FallbackEncoder(failing, lambda _: FakeEncoder())) == said_by(FakeEncoder())
+
+
+@pytest.mark.parametrize("fault", [{"fails_at": 3}, {"blind_at": 3}])
+def test_the_session_of_an_encoder_that_fails_has_to_be_tested_again(fault):
+    samples, delay_s = conditioned(regular(75, 6), 6, 250)
+    networks, session = fake_networks(**fault), SharedRuntime("fake")
+    networks.encoder.shared = session
+    session.note_passed("test")
+    stage = EncoderStage(networks, 250, 1, delay_s)
+    stage.push(samples[:500], [1.0])
+    assert session.has_passed("test")
+    stage.push(samples[500:], [1.0])
+    assert not session.has_passed("test")
 
 
 @settings(max_examples=10, deadline=None)

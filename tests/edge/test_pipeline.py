@@ -254,18 +254,24 @@ def test_a_line_flat_to_the_last_bit_is_an_asystole_by_either_source(bundle):
     assert start.time_ns - start.onset_ns <= 6 * NS_PER_S
 
 
-def test_alarms_go_on_when_the_encoder_fails():
+@pytest.mark.parametrize("rate_hz", [100, 125, 130, 250, 360])
+def test_alarms_go_on_when_the_encoder_fails(rate_hz):
     line = Pipeline(
         make_decoder("native"),
         AlarmMachine(AlarmLimits(), session="test"),
         SegmentSettings(),
         lambda _: fake_networks(fails_at=5),
     )
-    steps = [line.push(Packet(data, at)) for data, at in wire("asystole", seconds=30)]
+    steps = [
+        line.push(Packet(data, at)) for data, at in wire("asystole", rate_hz=rate_hz, seconds=30)
+    ]
     alerts = [alert for step in steps for alert in step.alerts]
     assert line.segment.encoder is None
-    assert [(alert.kind, alert.phase) for alert in alerts][:1] == [("asystole", "start")]
-    assert 12 * NS_PER_S < alerts[0].onset_ns + NS_PER_S < alerts[0].time_ns <= 18 * NS_PER_S
+    limited, asystole, *_ = alerts
+    assert (asystole.kind, asystole.phase) == ("asystole", "start")
+    assert 12 * NS_PER_S < asystole.onset_ns + NS_PER_S < asystole.time_ns <= 18 * NS_PER_S
+    assert (limited.kind, limited.phase) == ("analysis_limited", "start")
+    assert 10 * NS_PER_S <= limited.time_ns - limited.onset_ns <= 11 * NS_PER_S
 
 
 def test_a_session_tells_its_last_beats_when_it_is_finished(monkeypatch):

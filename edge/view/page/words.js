@@ -15,7 +15,7 @@ export const KINDS = {
   signal_lost: "Signal lost",
   poor_signal: "Poor signal",
   storage_fault: "Alerts may not be stored",
-  storage_fault: "Alerts may not be stored",
+  analysis_limited: "Arrhythmia analysis limited",
 };
 
 export const RHYTHMS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import accumulate
 
 import pytest
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 
 from edge.alarm import AlarmLimits
 from edge.alert import AlarmKind as K
-from edge.alert import Phase, Priority
-from edge.events import Quality
+from edge.alert import Alert, Phase, Priority
+from edge.events import Beat, Observation, Quality
 from tests.edge.alarm.alarm_streams import (
     FLAT,
     GOOD,
@@ -184,3 +185,39 @@ def test_gap_makes_no_pause() -> None:
     after = beats_at(steady_s(18.6, 40, 60))
     seconds = [*quality(0, 15), *quality(15, 18, missing=1.0), *quality(18, 40)]
     assert run(merged(seconds, before, after)) == []
+
+
+def over_a_hand_over(bpm: float, then_bpm: float, every_s: float = 60.0) -> list[Alert]:
+    """A rate until 30 s and then another, of which a first interval is unknown each `every_s`."""
+    times_s = joined_s((0.1, 30.0, bpm), (30.0, 60.0, then_bpm))
+    told: list[Observation] = []
+    unknown_s = 30.0
+    for beat in beats_at(times_s):
+        if isinstance(beat, Beat) and beat.time_ns >= unknown_s * S:
+            beat, unknown_s = replace(beat, rr_ms=None), unknown_s + every_s
+        told.append(beat)
+    return run(merged(quality(0, 60), told))
+
+
+@pytest.mark.parametrize("every_s", [60.0, 4.0])
+@pytest.mark.parametrize(
+    ("bpm", "kind"),
+    [(130, K.TACHY), (150, K.EXTREME_TACHY), (36, K.EXTREME_BRADY), (46, K.BRADY)],
+)
+def test_an_interval_that_is_not_known_ends_no_rate(bpm: float, kind: K, every_s: float) -> None:
+    alerts = over_a_hand_over(bpm, bpm, every_s)
+    assert starts(alerts) == [kind]
+    assert all(alert.phase is not Phase.END for alert in alerts)
+    assert all(alert.evidence["rate_bpm"] == pytest.approx(bpm, abs=0.2) for alert in alerts)
+
+
+@pytest.mark.parametrize("bpm", [130, 36])
+def test_a_rate_that_is_back_inside_its_limit_ends_over_an_unknown_interval(bpm: float) -> None:
+    alerts = over_a_hand_over(bpm, 75)
+    (end,) = [alert for alert in alerts if alert.phase is Phase.END]
+    assert 36 * S < end.time_ns < 40 * S
+
+
+@pytest.mark.parametrize("bpm", [130, 36])
+def test_no_rate_starts_over_intervals_that_are_not_known(bpm: float) -> None:
+    assert starts(over_a_hand_over(75, bpm, 4.0)) == []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edge.alarm import AlarmLimits, AlarmMachine
 from edge.alarm.rota import ROUSED, Rota
 from edge.alert import AlarmKind, Alert
-from edge.events import BeatsKnown, Observation, StorageFault, ToldRate
+from edge.events import AnalysisLimited, BeatsKnown, Observation, StorageFault, ToldRate
 from tests.edge.alarm.alarm_streams import (
     S,
     beats_at,
@@ -28,6 +28,7 @@ from tests.edge.alarm.test_alarm_machine import LIMITS, streams, times
 rest = st.one_of(
     st.builds(BeatsKnown, times, times),
     st.builds(StorageFault, times, st.sampled_from(["", "disk full"])),
+    st.builds(AnalysisLimited, times, st.sampled_from(["", "failed", "behind"])),
     st.builds(ToldRate, times, st.floats(20, 300)),
 )
 
@@ -71,8 +72,9 @@ VENTRICULAR = labelled_beats(
         [*merged(quality(0, 20), beats_at(steady_s(0.1, 20, 30))), *silences(20, 60)],
         [*quality(0, 10), *quality(10, 20, missing=1.0), *quality(20, 40)],
         [*quality(0, 3), StorageFault(3 * S, "full"), *quality(3, 6), StorageFault(7 * S)],
+        [*quality(0, 3), AnalysisLimited(3 * S, "failed"), *quality(3, 20), *silences(20, 40)],
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_asking_fewer_rules_changes_no_alert_of_a_clinical_course(
     stream: list[Observation],
