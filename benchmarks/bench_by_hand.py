@@ -139,7 +139,7 @@ def by_edge(samples: Samples, rate_hz: float, url: str, folder: Path) -> float:
     for count, packet in enumerate(packets[1:], 1):
         monitor.handle(packet)
         if count % per_second == 0:
-            announcer.ticked([monitor])
+            announcer.ticked(monitor, monitor.state())
     announcer.close(10.0)
     spent = time.process_time() - begin
     outbox.close()

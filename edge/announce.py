@@ -126,6 +126,7 @@ class Announcer(QueueWorker[Message]):
         if self._closing.is_set():
             return
         self._leaving_s = timeout_s
+        self._revive()  # else what is to be said here may find the queue full
         with contextlib.suppress(queue.Full):
             for monitor in self._monitors:
                 self._set_availability(monitor.patient.id, online=False)
@@ -171,14 +172,12 @@ class Announcer(QueueWorker[Message]):
         """Hand a strip to the sinks that take strips; waits for room. From any thread."""
         self._queue.put(message)
 
-    def ticked(self, monitors: Iterable[Monitor]) -> None:
-        """Announce every patient's state."""
-        now_ns = self._clock.monotonic_ns()
-        for monitor in monitors:
-            self._offer(monitor.state())
-            due = now_ns >= self._snapshot_due_ns.get(monitor.patient.id, 0)
-            if due and (kept := self._kept(monitor)):
-                self._offer(kept)
+    def ticked(self, monitor: Monitor, state: StateMessage) -> None:
+        """Announce the patient's state."""
+        self._offer(state)
+        due = self._clock.monotonic_ns() >= self._snapshot_due_ns.get(monitor.patient.id, 0)
+        if due and (kept := self._kept(monitor)):
+            self._offer(kept)
 
     def _kept(self, monitor: Monitor, alert: AlertMessage | None = None) -> Kept | None:
         """The state of the alarms, with the alert that brought it about, where it is kept."""
@@ -238,7 +237,7 @@ def _give(sink: Sink, message: Message) -> None:
             case StripMessage():
                 if isinstance(sink, StripSink):
                     sink.strip(message)
-    except Exception:  # a sink of another package may raise anything
+    except (Exception, SystemExit):  # a sink of another package may raise anything
         log.exception("sink %s failed on a %s", type(sink).__name__, type(message).__name__)
 
 
@@ -246,7 +245,7 @@ def _close(sink: Sink) -> None:
     """One sink's failure keeps no other from its end."""
     try:
         sink.close()
-    except Exception:  # a sink of another package may raise anything
+    except (Exception, SystemExit):  # a sink of another package may raise anything
         log.exception("sink %s failed to close", type(sink).__name__)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import TextIO, cast
 
 import numpy as np
@@ -86,14 +86,15 @@ class RunConsole:
         reason = f": {report.reason}" if report.reason else ""
         self.say(f"{monitor.patient.id}: link {report.word}{reason}", "dim")
 
-    def ticked(self, monitors: Iterable[Monitor]) -> None:
-        """Redraw, so that silence shows; is anybody still there to see it?"""
+    def ticked(self, monitor: Monitor, state: StateMessage) -> None:
+        """Redraw all once a second, so that silence shows; is anybody still there to see it?"""
         self._output.check()
-        self._redraw()
+        if monitor in self._monitors[:1]:
+            self._redraw()
 
     def _announce_format(self, monitor: Monitor) -> None:
-        form = monitor.pipeline.format
-        if form is None or self._announced.get(monitor.patient.id) == form:
+        form, known = monitor.pipeline.format, self._announced.get(monitor.patient.id)
+        if form is None or form is known or form == known:
             return
         self._announced[monitor.patient.id] = form
         leads = ", ".join(form.leads)

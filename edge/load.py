@@ -51,15 +51,18 @@ blame for its wait, and costs nobody else the encoder."""
 
 @dataclass(frozen=True, slots=True)
 class StreamNeed:
-    """has_encoder: at work now. in_alarm: a physiological alarm is on, which may rest on it."""
+    """has_encoder: at work now. in_alarm: a physiological alarm is on, which may rest on it.
+    finished: the watch has ended, so that no encoder can return.
+    """
 
     has_encoder: bool
     in_alarm: bool = False
+    finished: bool = False
 
 
 @dataclass(slots=True)
 class _Late:
-    """Since when, and until when, all events of a stream have been late; its time at first."""
+    """Since when, and until when, all events of a stream have been late; its signal at first."""
 
     since_ns: int
     signal_ns: int
@@ -92,7 +95,10 @@ class Load:
         return stream in self._shed
 
     def taken(self, stream: int, waited_ns: int, now_ns: int, signal_ns: int) -> None:
-        """An event is taken up that has waited so long. signal_ns: the stream's own time."""
+        """An event is taken up that has waited so long.
+
+        signal_ns: how much signal the stream has brought so far, in all; a gap brings none.
+        """
         if waited_ns > EASY_NS and stream not in self._greedy:
             self._uneasy_ns = now_ns
         if waited_ns < LATE_NS:
@@ -119,11 +125,16 @@ class Load:
 
     def review(self, now_ns: int, streams: int, need: Callable[[int], StreamNeed]) -> None:
         """Take encoders off where streams are behind, or give one back. streams: their number."""
+        self._forget({k for k in self._shed if need(k).finished})
         behind, self._behind = self._behind, {}
         if behind:
             self._take_off(now_ns, behind, {k: need(k) for k in range(streams)})
         elif self._shed:
             self._give_back(now_ns, need)
+
+    def _forget(self, finished: set[int]) -> None:
+        self._shed -= finished
+        self._greedy -= finished
 
     def _take_off(self, now_ns: int, behind: dict[int, int], needs: dict[int, StreamNeed]) -> None:
         able = {k for k, need in needs.items() if need.has_encoder} - self._shed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from edge.clock import Clock
 from edge.events import Beat, BeatClass, BeatLabel
 from edge.lsl_outlets import Outlets, require_lsl
 from edge.lsl_settings import LslSettings
+from edge.messages import StateMessage
 from edge.monitor import LinkReport, Monitor
 from edge.pipeline import Anchor, Step
 from edge.worker import QueueWorker
@@ -69,7 +70,7 @@ class LslFeed(QueueWorker[_Step]):
     def link_changed(self, monitor: Monitor, report: LinkReport) -> None:
         """Nothing: a lost link shows as a gap."""
 
-    def ticked(self, monitors: Iterable[Monitor]) -> None:
+    def ticked(self, monitor: Monitor, state: StateMessage) -> None:
         """Nothing."""
 
     def _handle(self, told: _Step) -> None:

@@ -93,6 +93,8 @@ class Monitor:
         self._battery_percent: int | None = None
         self._started_ns = self._heard_ns = clock.monotonic_ns()
         self._gap_ns = 0
+        self.delivered_ns = 0
+        """How long the signal lasts that has come: samples by their rate, without gaps."""
 
     @property
     def bundle(self) -> str:
@@ -110,7 +112,7 @@ class Monitor:
     @property
     def encoder_shed(self) -> bool:
         """Whether the encoder rests because the engine is behind; rules go on."""
-        return self.pipeline.lease.is_shed
+        return not self.finished and self.pipeline.lease.is_shed
 
     @property
     def late_hops(self) -> int:
@@ -260,6 +262,7 @@ class Monitor:
             self._broken(error)
             return
         chunks = [event for event in step.events if isinstance(event, Chunk)]
+        self.delivered_ns += sum(_lasts_ns(chunk) for chunk in chunks)
         if chunks or step.readings:
             self._heard_ns = self._clock.monotonic_ns()
         if chunks and chunks[-1].battery_percent is not None:
@@ -331,6 +334,10 @@ class Monitor:
 
 def _no_strips(monitor: Monitor, _: AskStrip) -> Outcome:
     return Outcome(False, f"nothing here takes strips of {monitor.patient.id}")
+
+
+def _lasts_ns(chunk: Chunk) -> int:
+    return round(len(chunk.samples_uv) * NS_PER_S / chunk.format.rate_hz)
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -62,6 +61,6 @@ class JsonDisplay:
         fields = {"patient": monitor.patient.id, "link": report.word, "reason": report.reason}
         self.write("link", fields)
 
-    def ticked(self, monitors: Iterable[Monitor]) -> None:
+    def ticked(self, monitor: Monitor, state: StateMessage) -> None:
         """The states come through the sink; here only: is anybody still reading?"""
         self._output.check()

@@ -18,17 +18,16 @@ from typing import Protocol
 from edge.actions import Action, Outcome
 from edge.clock import Clock
 from edge.feed import Feed, Taken, Work
+from edge.messages import StateMessage
 from edge.monitor import LinkReport, Monitor
 from edge.pipeline import Step
+from edge.rounds import Due, Rounds
 from edge.shedding import Shedding
 from firmware_bridge.link import Link
 from firmware_bridge.pulse import Pulse
 from firmware_bridge.source import Source
 from firmware_bridge.stream import NS_PER_S
 
-TICK_NS = NS_PER_S // 4
-"""How often silence is looked for: so much later than its limit an alarm of it may be."""
-TICKS_OF_OBSERVERS = 4
 POLL_S = 0.1
 STOP_S = 3.0
 """A Bluetooth device needs that long to be told to rest and to be let go."""
@@ -43,8 +42,8 @@ class Observer(Protocol):
     def link_changed(self, monitor: Monitor, report: LinkReport) -> None:
         """A link was opened, lost, ended, or went silent."""
 
-    def ticked(self, monitors: Iterable[Monitor]) -> None:
-        """Once a second."""
+    def ticked(self, monitor: Monitor, state: StateMessage) -> None:
+        """Once a second for each patient, not for all at one moment. state: as of now."""
 
 
 class Runtime:
@@ -134,17 +133,12 @@ class Runtime:
             monitor.resume()
         for feed in self._feeds:
             feed.link.start()
-        tick_ns, ticks = started_ns + TICK_NS, 0
+        rounds = Rounds(len(self._monitors), started_ns)
         try:
             while not self._over(started_ns, for_s):
-                self._work(tick_ns)
+                self._work(rounds.due_ns)
                 self.pulse.beat()
-                now_ns = self._clock.monotonic_ns()
-                if now_ns >= tick_ns:
-                    self.late_ns = max(self.late_ns, now_ns - tick_ns)
-                    ticks += 1
-                    self._tick(ticks % TICKS_OF_OBSERVERS == 0)
-                    tick_ns = max(tick_ns + TICK_NS, now_ns)
+                self._go(rounds)
         finally:
             self.pulse.rest()
             self._close()
@@ -183,13 +177,25 @@ class Runtime:
             return
         turn()
 
-    def _tick(self, for_observers: bool) -> None:
-        for monitor in self._monitors:
-            monitor.tick()
-        if for_observers:
-            self._shedding.review()
+    def _go(self, rounds: Rounds) -> None:
+        """Look at the patients whose time has come."""
+        now_ns = self._clock.monotonic_ns()
+        if now_ns < rounds.due_ns:
+            return
+        self.late_ns = max(self.late_ns, now_ns - rounds.due_ns)
+        for due in rounds.due(now_ns):
+            self._look(due)
+
+    def _look(self, due: Due) -> None:
+        for number in due.looked_at:
+            self._monitors[number].tick()
+        for number in due.told:
+            monitor = self._monitors[number]
+            state = monitor.state()
             for observer in self._observers:
-                observer.ticked(self._monitors)
+                observer.ticked(monitor, state)
+        if due.is_last:
+            self._shedding.review()
 
     def _close(self) -> None:
         self._stopping.set()

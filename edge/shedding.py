@@ -8,6 +8,7 @@ from edge.alert import AlarmType
 from edge.clock import Clock
 from edge.feed import Feed, Taken
 from edge.load import Load, StreamNeed
+from edge.monitor import Monitor
 from firmware_bridge.stream import Packet
 
 __all__ = ["Shedding"]
@@ -43,7 +44,7 @@ class Shedding:
         if number is None or not isinstance(taken.event, Packet):
             return
         now_ns, monitor = self._clock.monotonic_ns(), feed.monitor
-        self._load.taken(number, now_ns - taken.offered_ns, now_ns, monitor.now_ns)
+        self._load.taken(number, now_ns - taken.offered_ns, now_ns, _brought_ns(monitor))
         monitor.shed(self._load.is_shed(number))
 
     def review(self) -> None:
@@ -58,7 +59,8 @@ class Shedding:
     def _need(self, number: int) -> StreamNeed:
         monitor = self._feeds[number].monitor
         in_alarm = any(each.type is AlarmType.PHYSIOLOGICAL for each in monitor.active)
-        return StreamNeed(not monitor.finished and bool(monitor.bundle), in_alarm)
+        has_encoder = not monitor.finished and bool(monitor.bundle)
+        return StreamNeed(has_encoder, in_alarm, monitor.finished)
 
     def _tell(self) -> None:
         shed = self._load.shed
@@ -69,8 +71,13 @@ class Shedding:
             log.warning(
                 "the engine is behind: encoders rest, now of %d of %d patients, who are watched by"
                 " rules alone until it keeps up; their state says encoder_shed",
-                *(len(shed), len(self._feeds)),
+                *(len(shed), sum(not feed.monitor.finished for feed in self._feeds)),
             )
         else:
             late = sum(feed.monitor.late_hops for feed in self._feeds)
             log.warning("the engine keeps up: all encoders are back; late hops so far: %d", late)
+
+
+def _brought_ns(monitor: Monitor) -> int:
+    """Signal so far; of a device that tells beats instead, the time that these cover."""
+    return monitor.delivered_ns if monitor.pipeline.format else monitor.now_ns

@@ -137,8 +137,7 @@ class FormatChange:
 TimelineEvent = Chunk | Gap | FormatChange
 
 
-@dataclass(frozen=True, slots=True)
-class DecodeCount:
+class DecodeCount(msgspec.Struct, frozen=True):
     """What a decoder made of the bytes so far (all since it was made)."""
 
     frames: int = 0
@@ -147,8 +146,7 @@ class DecodeCount:
     skipped_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class TimelineCount:
+class TimelineCount(msgspec.Struct, frozen=True):
     """Conservation of samples: received = delivered + duplicate + late + bad + pending,
     span = delivered + gap. All in samples a lead; `pending` waits in the reorder window.
     """

@@ -9,7 +9,7 @@ restarted, and the host's clock tells how long it was away.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import inf
 
 from firmware_bridge.origin import Origin
@@ -80,11 +80,18 @@ class Timeline:
     @property
     def count(self) -> TimelineCount:
         """Counts so far; both equations of TimelineCount hold after every call."""
-        suspected = self._suspect.samples if self._suspect else 0
+        counts, suspected = self._counts, self._suspect.samples if self._suspect else 0
         return TimelineCount(
-            **asdict(self._counts),
+            received=counts.received,
+            delivered=counts.delivered,
+            duplicate=counts.duplicate,
+            late=counts.late,
+            bad=counts.bad,
             pending=self._window.samples + suspected,
+            gap=counts.gap,
             span=self._next,
+            reboots=counts.reboots,
+            format_changes=counts.format_changes,
             drift_ppm=self._clock.drift_ppm,
         )
 

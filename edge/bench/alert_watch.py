@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.clock import Clock
+from edge.messages import StateMessage
 from edge.monitor import LinkReport, Monitor
 from edge.outbox import OutboundMessage, Outbox
 from edge.outbox.messages import Key
@@ -46,7 +47,7 @@ class AlertWatch:
     def link_changed(self, monitor: Monitor, report: LinkReport) -> None:
         """Nothing to note."""
 
-    def ticked(self, monitors: Iterable[Monitor]) -> None:
+    def ticked(self, monitor: Monitor, state: StateMessage) -> None:
         """Nothing to note."""
 
     def take(self, message: OutboundMessage) -> AlertTimes | None:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import cast
 
 from edge.alarm.limits import AlarmLimits
+from edge.alarming import Alarms
 from edge.assemble import alarms, encoder_factory, segment_settings
 from edge.bench.laps import Laps, Timed
 from edge.bench.recording import Recording
 from edge.config import Signal
 from edge.encoder_lease import EncoderFactory
 from edge.networks import Networks
-from edge.pipeline import Alarms, Pipeline
+from edge.pipeline import Pipeline
 from firmware_bridge.protocols import Decoder
 from firmware_bridge.stream import StreamFormat
 from firmware_bridge.timeline import Timeline

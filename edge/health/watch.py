@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edge.alert import Phase
@@ -38,7 +37,7 @@ class PatientFigures:
 class ServiceWatch:
     """An `Observer` of the runtime. Its thread writes, others read what it has put together.
 
-    patients: patient to figures, as of the last second. alerts: (patient, kind, priority) to
+    patients: patient to figures, none older than a second. alerts: (patient, kind, priority) to
     the number of alarm conditions begun. steps: from arrival to decision.
     """
 
@@ -65,11 +64,15 @@ class ServiceWatch:
         if report.word == "connecting":
             self._connections[monitor.patient.id] += 1
 
-    def ticked(self, monitors: Iterable[Monitor]) -> None:
-        """Once a second: how everybody is."""
-        self.patients = {each.patient.id: self._figures(each) for each in monitors}
+    def ticked(self, monitor: Monitor, state: StateMessage) -> None:
+        """How the patient is."""
+        figures = self._figures(monitor, state)
+        if state.patient in self.patients:
+            self.patients[state.patient] = figures
+        else:  # another one, for others may be going through this one
+            self.patients = {**self.patients, state.patient: figures}
 
-    def _figures(self, monitor: Monitor) -> PatientFigures:
+    def _figures(self, monitor: Monitor, state: StateMessage) -> PatientFigures:
         patient = monitor.patient.id
         if monitor.bundle or monitor.encoder_shed:
             self._at_work.add(patient)
@@ -77,7 +80,7 @@ class ServiceWatch:
             self._at_work.discard(patient)
             self._failures[patient] += 1
         return PatientFigures(
-            monitor.state(),
+            state,
             monitor.silent_ns / NS_PER_S,
             self._connections[patient],
             self._failures[patient],

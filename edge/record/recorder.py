@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from edge.clock import Clock
+from edge.messages import StateMessage
 from edge.monitor import LinkReport, Monitor
 from edge.pipeline import Step
 from edge.record.notes import TechnicalNote
@@ -68,7 +69,7 @@ class Recorder(QueueWorker[_Batch]):
         self._run_id = uuid.uuid4().hex
         self._software = f"edge {version('edge')}"
         self._gathered: list[Happening] = []
-        self._due_ns = self._ticked_due_ns = clock.monotonic_ns()
+        self._due_ns = clock.monotonic_ns()
         self._dropped = self._dropped_before = 0
         self._refused = 0
         self._tracks: dict[str, tuple[Track, Volume]] = {}
@@ -89,25 +90,28 @@ class Recorder(QueueWorker[_Batch]):
     def stepped(self, monitor: Monitor, step: Step) -> None:
         """Keep what the pipeline brought forth."""
         self._gathered.append(Happening(monitor, step, monitor.pipeline.anchor))
-        if step.arrived_ns >= self._due_ns or len(self._gathered) >= HAPPENINGS_MAX:
-            self._hand_over(step.arrived_ns)
+        if self._is_due or len(self._gathered) >= HAPPENINGS_MAX:
+            self._hand_over()
 
     def link_changed(self, monitor: Monitor, report: LinkReport) -> None:
         """Keep what became of the link."""
         note = TechnicalNote(monitor.now_ns, f"link_{report.word}", report.reason)
         self._gathered.append(Happening(monitor, None, monitor.pipeline.anchor, note))
 
-    def ticked(self, monitors: Iterable[Monitor]) -> None:
+    def ticked(self, monitor: Monitor, state: StateMessage) -> None:
         """Hand over also where nothing comes any more."""
-        if self._gathered and self._clock.monotonic_ns() >= self._ticked_due_ns:
+        if self._gathered and self._is_due:
             self._hand_over()
 
-    def _hand_over(self, arrived_ns: int = 0) -> None:
-        """arrived_ns: of the newest packet; a replay's may run ahead of the clock."""
+    @property
+    def _is_due(self) -> bool:
+        """By the engine's clock: what a replay says of its packets' arrival may run ahead of it."""
+        return self._clock.monotonic_ns() >= self._due_ns
+
+    def _hand_over(self) -> None:
         happenings, self._gathered = self._gathered, []
         now_ns = self._clock.monotonic_ns()
-        self._due_ns = max(now_ns, arrived_ns) + HAND_OVER_NS
-        self._ticked_due_ns = now_ns + HAND_OVER_NS
+        self._due_ns = now_ns + HAND_OVER_NS
         batch = _Batch(happenings, now_ns, self._clock.utc_ns(), self._dropped)
         try:
             self._queue.put_nowait(batch)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from edge.actions import AskStrip, Outcome
 from edge.alert import Alert
+from edge.messages import StateMessage
 from edge.monitor import LinkReport, Monitor
 from edge.pipeline import Step
 from edge.segment import Segment
@@ -80,12 +81,12 @@ class StripCutter:
         if monitor.finished:
             self._cut_rest(self._watch(monitor))
 
-    def ticked(self, monitors: Iterable[Monitor]) -> None:
+    def ticked(self, monitor: Monitor, state: StateMessage) -> None:
         """A source that stays silent is waited for no longer."""
-        for watch in self._watches.values():
-            watch.quiet += 1
-            if watch.quiet >= QUIET_TICKS:
-                self._cut_rest(watch)
+        watch = self._watch(monitor)
+        watch.quiet += 1
+        if watch.quiet >= QUIET_TICKS:
+            self._cut_rest(watch)
 
     def asked(self, monitor: Monitor, action: AskStrip) -> Outcome:
         """The last 15 s, now."""

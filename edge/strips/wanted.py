@@ -15,7 +15,7 @@ __all__ = ["Recurrences", "Wanted", "made", "rate_bpm"]
 
 WITHOUT_RATE = (AlarmKind.ASYSTOLE, AlarmKind.VF)
 """What is known as the heart rate is then that of before."""
-WITHOUT_STRIP = (AlarmKind.STORAGE_FAULT,)
+WITHOUT_STRIP = (AlarmKind.STORAGE_FAULT, AlarmKind.ANALYSIS_LIMITED)
 """No ECG shows it."""
 KEPT = 64
 """Alerts of a patient that are on and remembered: more than there are kinds."""

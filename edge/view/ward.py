@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from edge.clock import Clock
@@ -98,7 +98,7 @@ class Ward:
         """Keep what became of the link."""
         self._renew(_Link(monitor.patient.id, report))
 
-    def ticked(self, monitors: Iterable[Monitor]) -> None:
+    def ticked(self, monitor: Monitor, state: StateMessage) -> None:
         """States come by way of the sinks."""
 
     def alert(self, message: AlertMessage) -> None:

@@ -37,7 +37,7 @@ class Recorder:
     def link_changed(self, monitor, report):
         self.links.append((monitor.patient.id, report.word, report.reason))
 
-    def ticked(self, monitors):
+    def ticked(self, monitor, state):
         self.ticks += 1
 
 

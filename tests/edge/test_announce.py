@@ -43,12 +43,21 @@ class BrokenSink(QueueSink):
         raise RuntimeError("broken")
 
 
+class LeavingSink(QueueSink):
+    """One that takes the thread for a program of its own, and ends it."""
+
+    def alert(self, message):
+        raise SystemExit
+
+    active = state = availability = close = alert
+
+
 @pytest.fixture
 def announced():
-    """Messages of a patient whose heart stops and starts, beside a sink that always fails."""
+    """Messages of a patient whose heart stops and starts, beside sinks that always fail."""
     sink, numbers = QueueSink(), itertools.count(1)
     clock = SystemClock()
-    announcer = Announcer([BrokenSink(), sink, BrokenSink()], lambda _: next(numbers), clock)
+    announcer = Announcer([BrokenSink(), sink, LeavingSink()], lambda _: next(numbers), clock)
     runtime = Runtime(clock, [announcer])
     source = open_source("sim:?scenario=asystole&speed=max&duration_s=60")
     runtime.add(monitor(source, "p0", runtime), source)
@@ -102,9 +111,15 @@ def test_state_is_dropped_and_counted_where_the_sinks_are_slow(monkeypatch):
     runtime = Runtime(clock, [announcer])
     source = open_source("sim:")
     runtime.add(monitor(source, "p0", runtime), source)
-    announcer.ticked(runtime.monitors)
-    announcer.ticked(runtime.monitors)
+    tick(announcer, runtime)
+    tick(announcer, runtime)
     assert announcer.dropped == 1
+
+
+def tick(announcer, runtime):
+    """A second passes for every patient."""
+    for each in runtime.monitors:
+        announcer.ticked(each, each.state())
 
 
 def an_availability(word):
@@ -149,7 +164,7 @@ def test_states_leave_half_of_the_room_to_alerts():
     source = open_source("sim:")
     runtime.add(monitor(source, "p0", runtime), source)
     for _ in range(WAITING):
-        announcer.ticked(runtime.monitors)
+        tick(announcer, runtime)
     assert announcer.queued == WAITING // 2 + 1
 
 
@@ -191,7 +206,7 @@ def test_the_states_of_alarms_are_kept_in_turn():
     most_at_once = 0
     for _ in range(120):
         before = len(sink.kept)
-        announcer.ticked(runtime.monitors)
+        tick(announcer, runtime)
         assert announcer.drained(WAIT_S)
         most_at_once = max(most_at_once, len(sink.kept) - before)
         clock.now_ns += 10**9

@@ -177,6 +177,18 @@ def test_those_in_alarm_get_it_back_first_and_then_the_first():
     assert back == [2, 0, 1]
 
 
+def test_a_stream_that_has_ended_is_not_waited_for_nor_given_back():
+    load = Load()
+    at_ns = late(load, 0, 1, 2)
+    for _ in range(3):
+        load.review(at_ns, 3, lambda k: StreamNeed(not load.is_shed(k)))
+        at_ns = late(load, 0, 1, 2, at_ns=at_ns)
+    load.review(at_ns, 3, lambda k: StreamNeed(False, finished=k == 0))
+    assert load.shed == {1, 2}
+    load.review(at_ns + CALM_NS, 3, lambda k: StreamNeed(False, finished=k == 0))
+    assert load.shed == {2}
+
+
 @pytest.mark.parametrize(("waited_ns", "longer"), [(LATE_NS, 2), (0, 1)])
 def test_the_calm_doubles_after_a_return_that_was_too_much(waited_ns, longer):
     """Twice as long where all were late again at once; as long as before where that was later."""

@@ -47,6 +47,7 @@ def test_a_hole_in_a_stream_without_counter_or_clock_has_its_true_length(phase: 
     monitor.handle(Packet(SECOND_OF_TEXT, 10 * NS_PER_S))
     monitor.close()
     assert pipeline.counts[1].gap == pytest.approx(6 * 200, abs=2)
+    assert monitor.delivered_ns == pytest.approx(4 * NS_PER_S, abs=NS_PER_S / 100)
 
 
 def watched(clock: Clock, finite: bool = False) -> tuple[Monitor, list[Alert]]:
@@ -118,3 +119,11 @@ def test_the_alarms_of_a_watch_that_has_ended_can_be_acknowledged() -> None:
     assert monitor.act(Acknowledge("p1", by="Jo")).done
     assert told[-1].acknowledged_by == "Jo"
     assert not monitor.act(PauseAudio("p1", 60.0)).done
+
+
+def test_no_encoder_rests_once_the_watch_has_ended() -> None:
+    monitor, _ = watched(Clock())
+    monitor.pipeline.lease._is_shed = True
+    assert monitor.encoder_shed
+    monitor.close()
+    assert not monitor.encoder_shed

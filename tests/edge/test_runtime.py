@@ -1,12 +1,15 @@
 import threading
+from collections import Counter
 
 import pytest
 
 from edge.actions import Acknowledge
 from edge.events import Silence
+from edge.rounds import FEW, Rounds
 from firmware_bridge.errors import SourceError
 from firmware_bridge.patch.virtual_patch import PatchConfig, VirtualPatch
 from firmware_bridge.pseudo_terminal import PseudoTerminal, PseudoTerminalFeeder
+from firmware_bridge.stream import NS_PER_S
 from tests.edge.running import Recorder, monitor, runtime_of
 from tests.patience import WAIT_S
 
@@ -53,7 +56,7 @@ def test_an_endless_source_does_not_crowd_out_a_live_one():
     """A replay that is as fast as it can be, beside a patch in real time."""
     recorder = Recorder()
     runtime = runtime_of(recorder, "sim:?speed=max", "sim:?speed=1")
-    recorder.ticked = lambda _: recorder.samples.get("p1", 0) >= 2 * 250 and runtime.stop()
+    recorder.ticked = lambda *_: recorder.samples.get("p1", 0) >= 2 * 250 and runtime.stop()
     runtime.run(for_s=WAIT_S)
     assert recorder.samples["p1"] >= 2 * 250
     assert recorder.samples["p0"] > recorder.samples["p1"]
@@ -129,6 +132,27 @@ def test_silence_is_told_to_the_alarms_by_the_host_clock(silent_s):
     )
     kinds = [(alert.kind, alert.phase) for step in steps for alert in step.alerts]
     assert kinds == ([("signal_lost", "start")] if silent_s == 30 else [])
+
+
+def test_observers_are_told_of_each_patient_once_a_second_and_never_of_many_at_once():
+    class Told(Recorder):
+        def ticked(self, monitor, state):
+            told.append((monitor.patient.id, state))
+
+    told, clock = [], ManualClock()
+    runtime = runtime_of(Told(), *["sim:"] * 100)
+    runtime.observe(Told())
+    rounds, most = Rounds(100, clock.now_ns), 0
+    runtime._clock = clock
+    while rounds.due_ns <= 10**12 + 3 * NS_PER_S:
+        before, clock.now_ns = len(told), rounds.due_ns
+        runtime._go(rounds)
+        most = max(most, len(told) - before)
+    counts = Counter(patient for patient, _ in told)
+    assert counts == {f"p{number}": 2 * 3 for number in range(100)}
+    assert most <= 2 * 2 * FEW
+    assert all(one[1] is other[1] for one, other in zip(told[::2], told[1::2], strict=True))
+    assert runtime.late_ns == 0
 
 
 def test_a_defect_in_one_patient_ends_no_other(monkeypatch):

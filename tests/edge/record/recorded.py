@@ -91,7 +91,7 @@ def recorder_in(root, clock, **settings):
 def hand_over(recorder, clock):
     """A second passes, and the engine ticks."""
     clock.now_ns += NS_PER_S
-    recorder.ticked(())
+    recorder.ticked(None, None)
 
 
 def record(root, *steps, clock=None, stream=None, **settings):

@@ -20,7 +20,7 @@ from edge.record.notes import (
     TechnicalNote,
 )
 from edge.record.piece import Piece
-from edge.record.recorder import WAITING, Recorder
+from edge.record.recorder import HAND_OVER_NS, WAITING, Recorder
 from edge.record.shelf import pieces_of
 from edge.record_settings import RecordSettings
 from firmware_bridge.stream import NS_PER_S
@@ -106,7 +106,7 @@ def test_pieces_end_by_age_and_by_size(tmp_path):
     for second, step in enumerate(steps):
         stream.clock.now_ns = (2000 + 2 * second) * NS_PER_S
         recorder.stepped(monitor(stream, step), step)
-        recorder.ticked(())
+        recorder.ticked(None, None)
         if second % 20 == 19:
             wait_until_written(recorder, (second + 1) * 1000)
     recorder.close(WAIT_S)
@@ -117,6 +117,20 @@ def test_pieces_end_by_age_and_by_size(tmp_path):
     large = steps_of(big, 4, samples=100_000)
     record(tmp_path / "big", *large, clock=big.clock, stream=big, piece_mb=1)
     assert len(pieces_of(tmp_path / "big" / "p")) == 2
+
+
+def test_a_replay_that_runs_ahead_of_the_clock_keeps_nobody_waiting(tmp_path):
+    stream = Stream(ManualClock())
+    recorder = recorder_in(tmp_path, stream.clock)
+    (ahead, *live) = steps_of(stream, 3)
+    ahead = Step(ahead.events, arrived_ns=stream.clock.now_ns + 60 * NS_PER_S)
+    recorder.stepped(monitor(stream, ahead, "replay"), ahead)
+    for step in live:
+        stream.clock.now_ns += HAND_OVER_NS
+        arrived = Step(step.events, arrived_ns=stream.clock.now_ns)
+        recorder.stepped(monitor(stream, arrived, "live"), arrived)
+    wait_until_written(recorder, 3 * 1000)
+    recorder.close(WAIT_S)
 
 
 def wait_until_written(recorder, least_bytes):

@@ -7,22 +7,25 @@ import re
 import socket
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.clock import SystemClock
 from edge.config import check
 from edge.errors import ConfigError
 from edge.health.beacon import Beacon
 from edge.health.figures import board, open_files, process
 from edge.health.message import EngineHealth
-from edge.health.report import _troubles, without_folders
-from edge.health.watch import PatientFigures
+from edge.health.report import _troubles
+from edge.health.watch import PatientFigures, ServiceWatch
 from edge.histogram import Histogram
 from edge.run import RunOptions, run
 from edge.schemas import generate
+from edge.told_text import without_folders
 from tests.edge.service.test_parts_fail import Silent
 from tests.edge.view.served import state_of
 from tests.mosquitto import Mosquitto, needs_mosquitto
@@ -245,3 +248,22 @@ def test_an_encoder_that_works_again_is_no_trouble():
 
     assert troubles("") == ["p1: the encoder failed; alarms come from rules alone"]
     assert troubles("tcn-s") == []
+
+
+def test_figures_may_be_read_while_another_patient_is_told_of_for_the_first_time():
+    watch, seen = ServiceWatch(SystemClock()), []
+
+    def told_of(name):
+        monitor = SimpleNamespace(
+            patient=SimpleNamespace(id=name), bundle="", encoder_shed=False, silent_ns=0
+        )
+        watch.ticked(monitor, state_of(name))
+
+    told_of("p0")
+    told_of("p1")
+    for name in watch.patients:
+        told_of(f"{name}b")
+        told_of(name)
+        seen.append(name)
+    assert seen == ["p0", "p1"]
+    assert list(watch.patients) == ["p0", "p1", "p0b", "p1b"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import edge.service.needs as needs
 from edge.cli import main
 from edge.config import load
 from edge.errors import ConfigError, Exit
-from edge.service.install import UNIT, InstallError, install, remove, unit_text
+from edge.service.install import UNIT, InstallError, _program, install, remove, unit_text
 from edge.service.unit import is_unchanged
 
 MOST_EXPOSURE = 2.0
@@ -80,6 +82,20 @@ def test_the_unit_of_a_patch_on_a_port_and_a_strap_over_bluetooth(
     assert "EDGE__MQTT__PASSWORD_FILE=%d/mqtt_password" in value(text, "Environment")
     assert value(text, "ExecStart")[0].endswith("run %d/config.toml")
     assert "canary" not in text
+
+
+def test_only_a_start_without_a_cache_warms_up(configured, tmp_path):
+    (command,) = value(unit_text(configured("sim:")), "ExecStartPre")
+    assert command.startswith("-/bin/sh -c '")  # a failure is none of the service
+    words = [each.replace("$$", "$") for each in shlex.split(command[1:])]
+    *shell, program, warmup, config = words
+    assert (program, warmup, config) == (*_program(), "warmup", "%d/config.toml")
+    for cache, ran in ((tmp_path / "none yet", "warmup %d/config.toml\n"), (tmp_path, "")):
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
+        done = subprocess.run(
+            [*shell, "echo", warmup, config], env=environment, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stdout) == (0, ran)
 
 
 def test_keys_of_commands_are_handed_over(configured, tmp_path):
@@ -315,6 +331,7 @@ def test_a_user_of_its_own_manager_is_told_to_linger(configured, tmp_path, capsy
     assert "systemctl --user enable --now edge" in said
     text = (tmp_path / "home" / "systemd" / "user" / UNIT).read_text()
     assert value(text, "DynamicUser") == []
+    assert value(text, "ExecStartPre") == []  # its cache is that of the user's own `edge warmup`
     assert value(text, "NoNewPrivileges") == ["yes"]
     assert value(text, "WantedBy") == ["default.target"]
 

@@ -214,3 +214,37 @@ def test_a_queue_is_gone_on_with_where_the_dead_left_it():
     counting.close(WAIT_S)
     assert done == [0, 2, 3, "complete"]
     assert counting.alive  # told to end, not dead
+
+
+@pytest.mark.parametrize("waiting", [2, 8])
+def test_a_queue_whose_thread_died_before_the_end_is_worked_off(waiting):
+    done = []
+
+    class Dying(QueueWorker[int]):
+        def _handle(self, item):
+            if item == 0:
+                raise SystemExit
+            done.append(item)
+
+        def _complete(self):
+            done.append("complete")
+
+    dying = Dying("dying", waiting)
+    dying._queue.put(0)
+    dying.start()
+    dying._thread.join(WAIT_S)
+    assert not dying.alive
+    for number in (1, 2):  # with which the smaller queue is full
+        dying._queue.put_nowait(number)
+    dying.close(WAIT_S)
+    assert done == [1, 2, "complete"]
+
+
+def test_a_queue_that_never_began_just_closes():
+    class Idle(QueueWorker[int]):
+        def _handle(self, item):
+            raise AssertionError(item)
+
+    idle = Idle("idle", 1)
+    idle.close(0.0)
+    assert idle._thread.ident is None

@@ -91,9 +91,9 @@ def test_a_source_that_brings_no_more_is_not_waited_for(how):
         bed.end()
     elif how == "silent":
         for _ in range(QUIET_TICKS - 1):
-            bed.cutter.ticked([bed.monitor])
+            bed.cutter.ticked(bed.monitor, None)
         assert bed.cuts == []
-        bed.cutter.ticked([bed.monitor])
+        bed.cutter.ticked(bed.monitor, None)
     else:
         bed.cutter.finish()
     (cut,) = bed.cuts
@@ -107,7 +107,7 @@ def test_samples_that_come_again_are_waited_for_anew():
     for _ in range(3):
         bed.send(ecg_uv(5 * RATE_HZ, 1))
         for _ in range(QUIET_TICKS - 1):
-            bed.cutter.ticked([bed.monitor])
+            bed.cutter.ticked(bed.monitor, None)
     assert bed.cuts == []
 
 
