@@ -11,6 +11,7 @@ its standard input.
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 import sys
@@ -75,11 +76,17 @@ def feed(
                 time.sleep(wait_ns / NS_PER_S)
             written_ns[k, frame] = time.monotonic_ns()
             try:
-                patch.link.send(patch.frames[frame])
+                _write(patch.link, patch.frames[frame])
             except ConnectionError:  # the gateway has ended
                 return
         if stopping.is_set():
             return
+
+
+def _write(link: socket.socket, frame: bytes) -> None:
+    """All of it; half a frame would cost the gateway the next one, too, with no word said."""
+    if link.send(frame) < len(frame):
+        raise BlockingIOError(errno.EAGAIN, "the gateway reads too late for its socket")
 
 
 def callers(server: socket.socket, count: int) -> list[socket.socket]:

@@ -79,12 +79,14 @@ def pipeline(
     bundles: Bundles,
     alarms_for: AlarmsFor = fresh_alarms,
 ) -> Pipeline:
-    """The pipeline of one patient."""
+    """The pipeline of one patient, who stays watched where a stream has no encoder that can hear
+    it; of a recording that is an error."""
     return Pipeline(
         source.decoder,
         alarms_for(patient, source),
         segment_settings(config.signal),
         bundles.encoder_for(config.bundle_of(patient)),
+        encoder_is_optional=not source.finite,
     )
 
 

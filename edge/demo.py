@@ -20,7 +20,7 @@ from edge.broker import EmbeddedBroker
 from edge.clock import SystemClock, rfc3339
 from edge.config import Config, Encoder, Patient, Storage
 from edge.display import TextDisplay
-from edge.messages import AlertMessage
+from edge.messages import MAX_PART_CHARACTERS, AlertMessage
 from edge.monitor import Monitor
 from edge.mqtt_settings import MqttSettings
 from edge.ndjson import JsonDisplay
@@ -32,11 +32,14 @@ from firmware_bridge.pseudo_terminal import PseudoTerminal, PseudoTerminalFeeder
 
 PATIENT = "demo"
 READER_S = 10.0
+BASE_SUFFIX = "-demo"
 
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """scenario: of the virtual patch. mqtt: a broker of one's own, None for an embedded one."""
+    """scenario: of the virtual patch. mqtt: a broker of one's own, None for an embedded one; taken
+    from it is how to reach it, and the base of the topics with `-demo` behind it.
+    """
 
     scenario: str = "tour"
     for_s: float = 60.0
@@ -73,10 +76,19 @@ def demo(options: DemoOptions) -> int:
 @contextmanager
 def _broker(options: DemoOptions) -> Iterator[MqttSettings]:
     if options.mqtt:
-        yield options.mqtt
+        yield _beside(options.mqtt)
         return
     with EmbeddedBroker() as broker:
         yield MqttSettings(url=broker.url, protocol=broker.protocol)
+
+
+def _beside(settings: MqttSettings) -> MqttSettings:
+    """Leaves a service that these settings may belong to alone: a broker ends the older of two
+    connections of one client id, and our last will would overwrite that service's retained status.
+    """
+    above, slash, last = settings.base.rpartition("/")
+    base = above + slash + last[: MAX_PART_CHARACTERS - len(BASE_SUFFIX)] + BASE_SUFFIX
+    return msgspec.structs.replace(settings, client_id="", base=base, strip_image=False)
 
 
 def _feed_when_open(

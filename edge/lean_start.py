@@ -15,8 +15,10 @@ from edge.mapped_pages import give_back
 __all__ = ["lean_start"]
 
 _COMPILER, _COMPILER_LIBRARY = "numba", "libllvmlite"
-_OFFERED_TO_KERNELS = ("scipy", "cffi")
-"""Numba imports these where they are installed: BLAS and foreign functions for kernels."""
+_OFFERED_TO_KERNELS = ("scipy",)
+"""Numba imports it where it is installed, to know whether kernels may use its linear algebra, and
+looks again when one does. CFFI is not among these: whether it is there Numba asks only once.
+"""
 
 
 @contextmanager
@@ -24,10 +26,10 @@ def lean_start() -> Iterator[None]:
     """Import inside it, on the only thread, what the process needs as long as it lives, all kernels
     among it.
 
-    Inside, SciPy and CFFI cannot be imported, unless they are already: the kernels use neither.
-    Afterwards they can; Numba, too, finds SciPy for whoever calls its linear algebra. Nothing is
-    collected inside, and what is there at the end is not looked at by the collector again: a
-    full collection would halt all threads for it. The pages of the compiler's library are given
+    Inside, SciPy cannot be imported, unless it is already: the kernels do not use it. Afterwards
+    it can; Numba, too, finds it for whoever calls its linear algebra. Nothing is collected
+    inside, and what is there at the end is not looked at by the collector again: a full
+    collection would halt all threads for it. The pages of the compiler's library are given
     back. Where Numba was imported before, all this comes too late, and nothing is done.
     """
     if _COMPILER in sys.modules:
@@ -59,4 +61,4 @@ def _hidden(packages: tuple[str, ...]) -> Iterator[None]:
         yield
     finally:
         for each in absent:
-            del sys.modules[each]
+            sys.modules.pop(each, None)

@@ -21,6 +21,8 @@ from edge.clock import rfc3339
 PATIENT_ID = r"^[A-Za-z0-9_-]{1,32}$"
 UTC_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
 MAX_BASE_PARTS = 8
+MAX_PART_CHARACTERS = 32
+"""Of a topic, and of a patient id, as `PATIENT_ID` has it."""
 
 _PART = re.compile(PATIENT_ID[1:-1])
 

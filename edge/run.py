@@ -17,6 +17,7 @@ from edge.config import Config
 from edge.errors import Exit, MonitorError
 from edge.monitor import Monitor
 from edge.ndjson import JsonDisplay
+from edge.open_files import raise_limit
 from edge.output import StderrHandler
 from edge.parts import Parts
 from edge.runtime import Runtime
@@ -56,6 +57,7 @@ def run(
     """
     logging.basicConfig(format="%(levelname)s: %(message)s", handlers=[StderrHandler()])
     logging.getLogger("edge.reload").setLevel(logging.INFO)  # whoever asks is answered
+    raise_limit()
     display = display or (JsonDisplay() if options.json else _text(options.strips))
     with ExitStack() as stack:
         leaving = ExitDeadline(Notifier().stopping)

@@ -26,8 +26,8 @@ class Subscriber:
     """Receives every message below one topic filter, at QoS 1. Context manager.
 
     receive: called with topic and payload, in the subscriber's own thread.
-    Raises BrokerError on entry where the broker does not answer within five seconds, or a file
-    that the settings name cannot be used.
+    Raises BrokerError on entry where the broker does not answer within five seconds, refuses the
+    connection or the subscription, or a file that the settings name cannot be used.
     """
 
     def __init__(self, settings: MqttSettings, topic_filter: str, receive: Receive) -> None:
@@ -55,7 +55,7 @@ class Subscriber:
         self._client.loop_start()
         answered = self._ready.wait(READY_S)
         if self._refusal or not answered:
-            self._client.loop_stop()
+            self.close()
             reason = self._refusal or "it does not answer"
             raise BrokerError(f"broker {endpoint} accepts no subscriber: {reason}")
         return self
@@ -66,6 +66,10 @@ class Subscriber:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the broker, and end the thread."""
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -86,7 +90,11 @@ class Subscriber:
         else:
             client.subscribe(self._filter, qos=1)
 
-    def _subscribed(self, *_: Any) -> None:
+    def _subscribed(
+        self, _client: Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Any
+    ) -> None:
+        if refusals := [str(code) for code in codes if code.is_failure]:
+            self._refusal = f"{self._filter}: {refusals[0]} (check its access list)"
         self._ready.set()
 
     def _message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:

@@ -74,16 +74,23 @@ class QueueWorker(Worker, Generic[Item]):
     def close(self, timeout_s: float) -> None:
         """Do what waits, and end; a thread that hangs is left to itself after `timeout_s`.
 
-        A second call does nothing.
+        One that died gets a successor, for nobody else looks after it now. A second call does
+        nothing.
         """
         if self._closing.is_set():
             return
         self._closing.set()
+        self._revive()
         try:
             self._queue.put(None, timeout=timeout_s)
         except queue.Full:
             return
         self._join(timeout_s)
+
+    def _revive(self) -> None:
+        """A new thread where there was one and it died."""
+        if self._thread.ident is not None and not self._thread.is_alive():
+            self.restart()
 
     @abstractmethod
     def _handle(self, item: Item) -> None:

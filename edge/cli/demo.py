@@ -12,7 +12,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--for", dest="for_s", type=positive, default=60.0, metavar="SECONDS")
     parser.add_argument("--scenario", default="tour", metavar="NAME", help="see docs/virtual-patch")
-    parser.add_argument("--mqtt", metavar=BROKER, help="publish to this broker")
+    parser.add_argument("--mqtt", metavar=BROKER, help="publish there, below BASE-demo")
     parser.add_argument("--json", action="store_true", help="NDJSON on standard output")
     parser.set_defaults(command=run)
 

@@ -5,8 +5,8 @@ loaded from Numba's cache) and never inside the sample loop. Arithmetic is IEEE 
 order (`fastmath` off, no threads): the same samples give the same bits, however they are cut
 into chunks.
 
-Numba compiles a kernel anew when its own file has changed, not when a file that it takes parts or
-kernels from has: after an edit to such a file, `touch edge/kernels/*.py`.
+They take parts, kernels and figures from files of this folder only: where one of these has changed,
+all are compiled anew (`models/compiled.py`).
 """
 
 from models.compiled import direct, kernel, part

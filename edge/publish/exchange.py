@@ -93,7 +93,7 @@ class Exchange:
         until_ns = self._clock.monotonic_ns() + int(patience_s * NS_PER_S)
         self.send(last)
         while self.in_flight and self._clock.monotonic_ns() < until_ns:
-            self._settle(self._session.serve(FAREWELL_POLL_S))
+            self._settle(self._session.serve(FAREWELL_POLL_S, wakeful=False))
         self._session.disconnect()
 
     def _send_pending(self, room: int) -> None:

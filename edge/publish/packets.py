@@ -15,7 +15,8 @@ JSON = "application/json"
 PACKET_MAX, HEADER_MAX = 268_435_455, 1024
 """Bytes: of any packet, by the protocol, and of what may stand before our payload."""
 UNACKNOWLEDGED = 16
-"""QoS 1 messages that an MQTT 5 broker may send us before our acknowledgement of the first."""
+"""QoS 1 messages that an MQTT 5 broker may send us before our acknowledgement of the first. The
+publisher listens at QoS 0, which has no such limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,12 +155,13 @@ class Session:
         """Whether the broker has answered every subscription."""
         return not self._filters
 
-    def serve(self, timeout_s: float) -> list[Ack]:
+    def serve(self, timeout_s: float, wakeful: bool = True) -> list[Ack]:
         """Move bytes for up to `timeout_s`, less where something happens; gives new Acks.
 
+        wakeful: whether `wake` ends the wait; not where nothing more is to be published.
         Raises ConnectionLostError.
         """
-        self._wait(0.0 if self._acks else timeout_s, [self._wake])
+        self._wait(0.0 if self._acks else timeout_s, [self._wake] if wakeful else [])
         acks, self._acks = self._acks, []
         if not acks:
             self._check()
@@ -198,7 +199,7 @@ class Session:
             self._client.disconnect()
             for _ in range(GOODBYE_ROUNDS):
                 if self._client.want_write():
-                    self.serve(0.1)
+                    self.serve(0.1, wakeful=False)
 
     def close(self) -> None:
         """Drop the connection."""

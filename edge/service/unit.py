@@ -20,6 +20,7 @@ STOP_S = round(LEAVE_S) + 6
 FAMILIES = "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6"
 """AF_UNIX speaks to systemd, and over D-Bus to BlueZ, which hands over what Bluetooth needs."""
 
+_IF_COLD = 'test -d "$$NUMBA_CACHE_DIR" || exec "$$@"'
 _AFTER = (
     "Wants=network-online.target",
     "After=network-online.target bluetooth.service mosquitto.service",
@@ -72,6 +73,7 @@ def system_unit(command: Iterable[str], needs: Needs) -> str:
         "ConfigurationDirectory=edge",
         "CacheDirectory=edge",
         "Environment=NUMBA_CACHE_DIR=%C/edge/numba",
+        *_warm_up(command),
         *_credentials(needs),
         "OOMScoreAdjust=-500",
         "",
@@ -110,6 +112,17 @@ def _sealed(lines: Iterable[str]) -> str:
 
 def _digest(body: str) -> str:
     return hashlib.sha256(body.encode()).hexdigest()
+
+
+def _warm_up(command: Iterable[str]) -> Iterator[str]:
+    """`edge warmup` where the cache is empty: as the service's own user, in its own confinement.
+
+    The shell looks whether there is a cache, for Python takes seconds to: no restart is to wait
+    for that. Where it fails, the service starts all the same.
+    """
+    words = ["warmup" if each == "run" else each for each in command]
+    yield "# At the first start, and after `systemctl clean --what=cache edge`."
+    yield f"ExecStartPre=-/bin/sh -c '{_IF_COLD}' sh {' '.join(_quoted(each) for each in words)}"
 
 
 def _head(command: Iterable[str], network: bool) -> list[str]:

@@ -14,7 +14,7 @@ from edge.clock import Clock
 from edge.commands.desk import Desk
 from edge.config import Config
 from edge.health.beacon import EXPIRY_S, Beacon
-from edge.health.report import HealthReporter, Parts, without_folders
+from edge.health.report import HealthReporter, Parts
 from edge.health.watch import ServiceWatch
 from edge.outbox import Outbox
 from edge.publish import Publisher
@@ -24,6 +24,7 @@ from edge.service import closing
 from edge.service.notify import Notifier
 from edge.service.status import status_line
 from edge.supervision import CHECK_S, Part, Supervisor, end_process
+from edge.told_text import without_folders
 from edge.worker import Worker
 from firmware_bridge.link import Link
 from firmware_bridge.stream import NS_PER_S

@@ -90,14 +90,18 @@ def _stage_facts() -> BeatStage:
     )
 
 
+FAILURE = StepError("the fake fails")
+
+
 class FakeEncoder:
     """Takes the size of the signal for the probability of an R peak: half for 0.5 mV, near 1 for
-    1 mV. fails_at: number of the step that raises; blind_at: of one that gives NaN."""
+    1 mV. fails_at: number of the step that raises `fails_with`; blind_at: of one that gives NaN."""
 
     providers = ("fake",)
 
-    def __init__(self, stage=True, fails_at=None, blind_at=None):
+    def __init__(self, stage=True, fails_at=None, blind_at=None, fails_with=FAILURE):
         self.manifest = manifest(stage)
+        self.fails_with = fails_with
         self.fails_at, self.blind_at = fails_at, blind_at
         self.steps = 0
         self.resets = 0
@@ -110,7 +114,7 @@ class FakeEncoder:
     def step(self, samples, lead_weights=None):
         self.steps += 1
         if self.steps == self.fails_at:
-            raise StepError("the fake fails")
+            raise self.fails_with
         weights = np.ones(len(samples)) if lead_weights is None else np.array(lead_weights)
         heard = weights @ samples / weights.sum() if weights.any() else np.zeros(128)
         late = np.concatenate([self._past, heard])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge.bench.model_facts import model_facts
-from edge.cli import main
+from edge.cli import main, warmup
 from edge.config import Config, Encoder, Patient
 from edge.run_facts import facts
 from models import auto_device, device_measuring
@@ -78,8 +78,17 @@ def test_why_a_device_is_not_taken_is_said(capsys: Capture) -> None:
     keep(BUNDLE.sha256, TRIALS)
     text = shown(capsys)
     assert "auto      cpu, else litert\n" in text
+    assert "opened in 30 ms, answers differ from those expected by at most 0.01\n" in text
     assert "openvino     computes wrong numbers: output 'qrs' deviates by 0.4\n" in text
     assert "takes 140 s to open, too long for a start" in text
+
+
+def test_kernels_are_compiled_before_anything_is_measured(
+    measuring: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warmup, "load_kernels", lambda: measuring().append("kernels"))
+    assert main(["models", "devices", NAME, "--measure"]) == 0
+    assert measuring() == ["kernels", NAME]
 
 
 def test_a_file_in_the_place_of_the_folder_is_said(

@@ -17,28 +17,44 @@ from tests.patience import PROGRAM_S
 SOURCE = "sim:?scenario=tour&leads=1&fs=250&seed=1&duration_s=2&speed=20"
 RUN = ("run", "--source", SOURCE, "--bundle", "tcn-s", "--json")
 UNNEEDED = (
-    "amqtt bleak cffi edfio edge.bench edge.evaluate edge.holter edge.metrics.server jsonschema"
+    "amqtt bleak edfio edge.bench edge.evaluate edge.holter edge.metrics.server jsonschema"
     " matplotlib mne_lsl models.quantisation models.training numpy.f2py numpy.testing onnx pandas"
     " PIL prometheus_client pyarrow rich scipy serial sklearn sleepecg starlette torch unittest"
     " uvicorn websockets wfdb wsgiref"
 )
 """Optional, heavy, or of other commands: none of them serves a run without page and record."""
 
+COMPILER_BYTES = 20_000_000
+"""What the loader has relocated stays; what the compiler's start touches is a multiple of this."""
+
 PROGRAM = """
-import atexit, gc, json, sys
+import atexit, gc, json, os, sys
 
 def tell():
-    from edge.mapped_pages import give_back
+    from numba.core.typing.cffi_utils import SUPPORTED
 
     facts = {
         "loaded": [each for each in sys.argv.pop().split() if each in sys.modules],
         "collects": gc.isenabled(),
         "frozen": gc.get_freeze_count(),
         "kernels": "models.kernels" in sys.modules,
-        "compiler_bytes": give_back("libllvmlite"),
-        "later": [name for name in ("scipy", "cffi") if importable(name)],
+        "compiler_bytes": resident_bytes("libllvmlite"),
+        "foreign_functions": SUPPORTED,
+        "later": [name for name in ("scipy",) if importable(name)],
     }
     print(json.dumps({"event": "facts", **facts}))
+
+def resident_bytes(library):
+    if not os.path.exists("/proc/self/smaps"):
+        return None
+    counted = 0
+    with open("/proc/self/smaps") as mapped:
+        for line in mapped:
+            if "-" in line.split(maxsplit=1)[0]:
+                ours = library in line
+            elif ours and line.startswith("Rss:"):
+                counted += int(line.split()[1]) * 1024
+    return counted
 
 def importable(name):
     try:
@@ -69,7 +85,11 @@ def test_a_run_loads_nothing_that_it_does_not_need(facts: dict[str, object]) -> 
 
 
 def test_what_was_hidden_from_the_compiler_can_be_imported_later(facts: dict[str, object]) -> None:
-    assert facts["later"] == [name for name in ("scipy", "cffi") if find_spec(name)]
+    assert facts["later"] == [name for name in ("scipy",) if find_spec(name)]
+
+
+def test_kernels_of_others_may_call_foreign_functions(facts: dict[str, object]) -> None:
+    assert facts["foreign_functions"] == bool(find_spec("cffi"))
 
 
 def test_what_was_loaded_is_collected_no_more_and_the_rest_is(facts: dict[str, object]) -> None:
@@ -78,7 +98,9 @@ def test_what_was_loaded_is_collected_no_more_and_the_rest_is(facts: dict[str, o
 
 
 def test_pages_of_the_compiler_are_gone(facts: dict[str, object]) -> None:
-    assert int(str(facts["compiler_bytes"])) < 10_000_000
+    if facts["compiler_bytes"] is None:
+        pytest.skip("this system does not tell of its pages")
+    assert int(str(facts["compiler_bytes"])) < COMPILER_BYTES
 
 
 def test_nothing_is_done_where_the_compiler_is_loaded_already() -> None:

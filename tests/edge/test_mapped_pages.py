@@ -12,6 +12,7 @@ import pytest
 from edge.mapped_pages import give_back
 
 PAGES = 64
+ATTEMPTS = 100
 needs_pagemap = pytest.mark.skipif(
     not Path("/proc/self/pagemap").exists(), reason="this system does not tell of its pages"
 )
@@ -29,11 +30,24 @@ def mapped(path: Path, access: int) -> mmap.mmap:
         return mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, access)
 
 
+def assert_given_back(pages: mmap.mmap) -> None:
+    """A system that runs short takes pages by itself: looked at while one of them is surely here,
+    for what is held at the moment is all that can be given back."""
+    for _ in range(ATTEMPTS):
+        assert pages[0] == 0
+        given = give_back("libcompiler")
+        assert given % mmap.PAGESIZE == 0
+        if given:
+            assert given <= len(pages)
+            return
+    raise AssertionError("nothing was given back")
+
+
 @needs_pagemap
 def test_pages_are_given_back_once_and_come_again_from_the_file(file: Path) -> None:
     pages = mapped(file, mmap.PROT_READ)
     assert bytes(pages) == file.read_bytes()
-    assert give_back("libcompiler") == len(pages)
+    assert_given_back(pages)
     assert give_back("libcompiler") == 0
     assert bytes(pages) == file.read_bytes()
 
@@ -43,7 +57,7 @@ def test_library_that_is_not_named_is_left_alone(file: Path) -> None:
     pages = mapped(file, mmap.PROT_READ)
     assert bytes(pages) == file.read_bytes()
     assert give_back("compiler") == 0
-    assert give_back("libcompiler") == len(pages)
+    assert_given_back(pages)
 
 
 @pytest.mark.parametrize("protected", [False, True])

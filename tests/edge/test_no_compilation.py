@@ -8,7 +8,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
+SOURCES = [*(ROOT / "edge/kernels").glob("*.py"), *(ROOT / "models").glob("*.py")]
+
 LOADED = "from edge.cli.warmup import load_kernels; load_kernels()"
+
+IS_CACHED = """
+from edge.kernels.store import store
+print("cached" if store.stats.cache_path else "no folder")
+"""
 
 STARTED = """
 import sys
@@ -52,6 +59,19 @@ def said(script):
     return done.stdout
 
 
+def told_at_a_start():
+    """What is compiled by a process that begins after another has compiled all that it warms up;
+    where nothing can be cached, by the same process after that."""
+    if "cached" in said(LOADED + "\n" + IS_CACHED):
+        return said(STARTED)
+    return said(LOADED + "\n" + STARTED)
+
+
 def test_nothing_is_compiled_at_a_start():
-    said(LOADED)
-    assert said(STARTED) == ""
+    """Tried again where somebody has edited a kernel meanwhile."""
+    for _ in range(3):
+        before = [each.read_bytes() for each in SOURCES]
+        told = told_at_a_start()
+        if not told or before == [each.read_bytes() for each in SOURCES]:
+            break
+    assert told == ""

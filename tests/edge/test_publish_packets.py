@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from paho.mqtt.packettypes import PacketTypes
@@ -13,9 +14,12 @@ from paho.mqtt.properties import Properties
 
 from edge.clock import SystemClock
 from edge.mqtt_settings import MqttSettings
+from edge.outbox import Outbox
+from edge.publish.exchange import Exchange, Waiting
 from edge.publish.packets import publish_properties
 from edge.publish.session import Outgoing, Session
-from tests.mosquitto import Mosquitto, needs_mosquitto
+from edge.publish.statistics import Tally
+from tests.mosquitto import BlackHole, Mosquitto, needs_mosquitto
 from tests.patience import WAIT_S
 
 SELECT_MAX = 1024
@@ -75,6 +79,44 @@ def many_files() -> Iterator[None]:
     for each in taken:
         os.close(each)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+class NothingWaits(Outbox):
+    """An outbox without a file."""
+
+    def __init__(self) -> None:
+        pass
+
+
+def test_a_farewell_waits_for_the_broker_and_not_for_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte that nobody reads any more keeps `wake` readable."""
+    ours, theirs = socket.socketpair()
+    with BlackHole() as broker, ours, theirs, ThreadPoolExecutor(1) as far_end:
+        accepted = far_end.submit(accepting, broker)
+        session = Session(MqttSettings(url=broker.url), "edge-test", None, SystemClock(), ours)
+        exchange = Exchange(session, Waiting(NothingWaits()), Tally(), SystemClock(), print)
+        waited_for: list[list[socket.socket]] = []
+        wait = session._wait
+
+        def spied(timeout_s: float, others: list[socket.socket]) -> None:
+            waited_for.append(others)
+            wait(timeout_s, others)
+
+        monkeypatch.setattr(session, "_wait", spied)
+        theirs.send(b"\0")
+        with accepted.result(WAIT_S):
+            exchange.farewell(Outgoing("t", b"{}", 1), 0.1)
+        session.close()
+    assert waited_for
+    assert not any(waited_for)
+
+
+def accepting(broker: BlackHole) -> socket.socket:
+    """A broker's end of a connection, which was accepted and is then ignored."""
+    peer = broker.accept()
+    peer.recv(4096)
+    peer.sendall(bytes([0x20, 3, 0, 0, 0]))  # CONNACK, success, no properties
+    return peer
 
 
 @needs_mosquitto
