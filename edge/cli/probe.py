@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from edge.cli.run import positive
@@ -26,6 +25,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Exit code 4 where nothing could be decoded."""
+    import msgspec
+
     from edge.clock import SystemClock
     from edge.probe import probe
     from edge.probe_verdict import verdicts
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     report = probe(open_source(options.uri), options.for_s, SystemClock())
     said = verdicts(report)
     if options.json:
-        print(json.dumps({**asdict(report), "verdicts": said}))
+        print(json.dumps({**msgspec.to_builtins(report), "verdicts": said}))
     else:
         _show(report, said)
     if not said:

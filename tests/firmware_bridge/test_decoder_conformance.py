@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 from numpy.typing import NDArray
 
 import firmware_bridge.devices
