@@ -158,10 +158,13 @@ def test_a_stranger_is_refused(ward: Ward, capfd: Any) -> None:
 
 def test_a_copy_is_refused(ward: Ward, hears: Subscriber) -> None:
     assert ward.ask("pause-audio", "--by", "once") == Exit.OK
-    hears.wait_for(lambda got: any(each.topic == COMMAND for each in got))
+
+    def sent(received: list[Received]) -> list[Received]:
+        return [each for each in received if each.topic == COMMAND and "once" in each.payload]
+
+    (original,) = sent(hears.wait_for(lambda got: bool(sent(got))))
     before = len(hears.received)
-    copy = [each for each in hears.received if each.topic == COMMAND and "once" in each.payload]
-    ward.broker.publish(COMMAND, copy[-1].payload)
+    ward.broker.publish(COMMAND, original.payload)
     assert answers(hears, before)[0]["reason"] == "counter"
 
 
@@ -246,8 +249,8 @@ def test_a_copy_is_refused_after_a_kill_and_no_secret_is_anywhere(
         ward.stop(signal.SIGKILL)
         before = len(hears.received)
         ward.start()
-        (sent,) = [each for each in hears.received if each.topic == COMMAND]
         hears.wait_for(lambda got: any('"online"' in each.payload for each in got[before:]))
+        (sent,) = [each for each in hears.received if each.topic == COMMAND]
         guarded.publish(COMMAND, sent.payload, *who)
         assert answers(hears, before)[0]["reason"] == "counter"
         ward.stop()
